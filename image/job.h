@@ -1,0 +1,77 @@
+// The job's shared control block: one small file per job, mapped by every member and by `mig` while it works.
+//
+// This is how a request reaches a running program without a port, a coordinator or a descriptor: `mig` maps the
+// file, fills in `request`, and sends MIG_SIGNAL to a member; the member that handles it moves `phase` along and both
+// sides wait on it with futex(2) (shared, so it works between processes that map the same file).
+//
+// Where: $MIG_RUN, else $XDG_RUNTIME_DIR/mig, else /tmp/mig-UID (0700, owned by the user). File: JOB.job.
+// A member that ends removes its entry; the last one removes the file; what a kill -9 left behind, `mig` removes
+// when it lists (member_alive compares the start time, so a reused pid is no member).
+#pragma once
+#include <stdint.h>
+
+namespace mig {
+
+constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '1'};
+constexpr int kMaxMembers = 1024;
+constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
+
+enum class Phase : uint32_t {
+  kIdle = 0,
+  kRequested = 1,   ///< by mig, before the signal
+  kStopping = 2,    ///< the member has the request and stops its threads
+  kSaving = 3,      ///< `progress` grows
+  kWritten = 4,     ///< complete in `partial`, not yet published; mig syncs, renames and answers with kPublished
+  kPublished = 5,   ///< set by mig (or by the member itself when nobody waits)
+  kDone = 6,        ///< the program runs again (or has ended, with kRequestKill)
+  kFailed = 7,      ///< the program runs as if nothing had been asked; `code` and `message` say why
+};
+
+constexpr uint32_t kRequestKill = 1;   ///< end the job once the image is published
+constexpr uint32_t kRequestCheck = 2;  ///< only report what blocks; nothing is written
+
+struct JobRequest {
+  uint32_t phase;          ///< Phase; futex word
+  int32_t requester;       ///< real pid of the mig that waits, 0: none. Claimed by compare-and-swap
+  uint64_t requester_start;  ///< its start time (field 22 of /proc/PID/stat)
+  uint32_t flags;
+  uint32_t code;           ///< error number N of MIGN, 0: none
+  uint64_t number;         ///< counts requests
+  uint64_t progress;       ///< bytes written so far
+  int64_t limit;           ///< for stopping the threads; 0: default
+  int64_t stopped;         ///< how long the program stood still
+  int64_t total;           ///< from the signal to kWritten
+  uint64_t bytes;
+  uint32_t processes;
+  int32_t target_tid;      ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;     ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;      ///< and its program counter
+  char images[4096];       ///< directory to write into; empty: the job's
+  char partial[4096];      ///< out: the directory being written
+  char image[4096];        ///< out: the name under which it is (to be) published
+  char message[1024];      ///< out: object, cause, remedy
+};
+
+struct Member {
+  int32_t pid;        ///< real; 0: free entry
+  int32_t vpid, vppid, vpgid, vsid;
+  uint32_t flags;
+  uint64_t start;     ///< start time, field 22 of /proc/PID/stat
+};
+
+struct Job {
+  char magic[8];
+  uint32_t version;
+  int32_t signal;
+  uint32_t member_count;  ///< entries in use or used before
+  uint32_t generation;
+  int64_t last_checkpoint;  ///< CLOCK_REALTIME, 0: never
+  char name[64];
+  char images[4096];      ///< default image directory, absolute
+  uint32_t keep;          ///< --keep K, 0: all
+  uint32_t lock;          ///< guards members[]
+  JobRequest request;
+  Member members[kMaxMembers];
+};
+
+}  // namespace mig

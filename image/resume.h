@@ -1,0 +1,19 @@
+// What the restart stub tells the library about the new process: a structure inside the library's own memory,
+// found through ProcessRecord::resume_address and filled in by the stub after the memory is back.
+#pragma once
+#include <stdint.h>
+
+namespace mig {
+
+struct ResumeInfo {
+  uint32_t restarted;  ///< 1: filled in by the stub
+  int32_t real_pid;
+  uint64_t vdso;              ///< where the running kernel's vDSO is, or 0
+  int64_t restarted_at;       ///< CLOCK_REALTIME when the stub began
+  uint64_t home, home_size;   ///< the stub's memory, to be unmapped when no thread needs it any more
+  char job[64];               ///< the job's name from now on
+  char image[4096];           ///< directory of the image
+  char directory[256];        ///< run directory (image/job.h)
+};
+
+}  // namespace mig

@@ -1,0 +1,10 @@
+// Descriptors: which open file descriptions there are, what kind of thing each is, and how it stands.
+#pragma once
+#include "preload/image_writer.h"
+
+namespace mig {
+
+/// Writes a record per description and per descriptor. `own` is the image directory, which the program never sees.
+bool save_files(ImageWriter& writer, int own);
+
+}  // namespace mig

@@ -1,0 +1,40 @@
+// The job's control block and the place where its images go.
+#pragma once
+#include "image/base/file.h"
+#include "preload/state.h"
+
+namespace mig {
+
+/// Where an image is being written.
+struct ImagePlace {
+  char images[4096];
+  char partial[4160];
+  char final_path[4160];
+  ScopedFd directory;  ///< of `partial`
+};
+
+/// What was asked for, and by whom.
+struct Request {
+  bool from_mig;  ///< somebody waits on the control block
+  uint32_t flags;
+  BlockedCall blocked;  ///< of the thread that took the signal, if mig saw it
+};
+
+/// Creates or opens the job's file, maps it, and enters this process. A failure leaves `state.job` null: the program
+/// runs and can still be checkpointed by signal.
+void join_job();
+/// Removes this process's entry; the last one removes the file.
+void leave_job();
+
+Request take_request();
+/// Makes the partial directory IMAGES/.N.partial-PID.
+bool place_image(ImagePlace& place);
+/// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
+bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
+/// Tells mig how it ended.
+void report(const Request& request, bool ok, int64_t began);
+
+/// Field 22 of /proc/self/stat.
+uint64_t own_start_time();
+
+}  // namespace mig

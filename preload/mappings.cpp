@@ -1,0 +1,177 @@
+// Reading and classifying the process's mappings (/proc/self/smaps, proc(5)).
+//
+// What is ours alone is left out: the scratch memory, the job's control block (mapped again after a restart), and
+// the running kernel's vDSO and its data. The vDSO that the program was born with is kept as ordinary memory: libc
+// has its addresses, and after a restart they lead on (preload/vdso.cpp).
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image/base/text.h"
+#include "preload/memory.h"
+
+namespace mig {
+namespace {
+
+struct Flag {
+  char name[3];
+  MappingAdvice advice;
+};
+constexpr Flag kFlags[] = {
+    {"dc", kDontFork},  {"dd", kDontDump}, {"hg", kHugePage}, {"nh", kNoHugePage}, {"mg", kMergeable},
+    {"wf", kWipeOnFork}, {"gd", kGrowsDown}, {"lo", kLocked},  {"nr", kNoReserve},  {"ht", kHugeTlb},
+    {"dp", kDroppable}, {"sl", kSealed},   {"sr", kSequential}, {"rr", kRandom},   {"lf", kLockOnFault},
+};
+
+bool is_mapping_line(const char* line) {
+  return (line[0] >= '0' && line[0] <= '9') || (line[0] >= 'a' && line[0] <= 'f');
+}
+
+/// Maps escape a newline in a path as \012.
+const char* keep_path(const char* path) {
+  size_t n = strlen(path);
+  auto copy = static_cast<char*>(scratch(n + 1));
+  if (!copy) return nullptr;
+  char* to = copy;
+  for (const char* p = path; *p; ++p) {
+    if (text_starts(p, "\\012")) *to++ = '\n', p += 3;
+    else *to++ = *p;
+  }
+  *to = 0;
+  return copy;
+}
+
+bool parse_line(const char* line, Mapping& m) {
+  MappingRecord& r = m.record;
+  Scan scan(line);
+  r.start = scan.hex();
+  r.end = scan.skip('-').hex();
+  scan.skip_spaces();
+  if (scan.next() == 'r') r.protection |= PROT_READ;
+  if (scan.next() == 'w') r.protection |= PROT_WRITE;
+  if (scan.next() == 'x') r.protection |= PROT_EXEC;
+  bool shared = scan.next() == 's';
+  r.offset = scan.hex();
+  uint64_t major = scan.hex();
+  r.device = major << 32 | scan.skip(':').hex();
+  r.inode = static_cast<uint64_t>(scan.number());
+  r.page_size = kPage;
+  r.kind = static_cast<uint32_t>(shared ? MappingKind::kFileShared : MappingKind::kAnonymous);
+  m.path = keep_path(scan.skip_spaces().at());
+  return m.path;
+}
+
+void parse_attribute(const char* line, Mapping& m) {
+  if (text_starts(line, "Rss:")) m.resident += static_cast<uint64_t>(Scan(line + 4).number()) << 10;
+  else if (text_starts(line, "Swap:")) m.resident += static_cast<uint64_t>(Scan(line + 5).number()) << 10;
+  else if (text_starts(line, "Private_Hugetlb:")) m.resident += static_cast<uint64_t>(Scan(line + 16).number()) << 10;
+  else if (text_starts(line, "Shared_Hugetlb:")) m.resident += static_cast<uint64_t>(Scan(line + 15).number()) << 10;
+  else if (text_starts(line, "KernelPageSize:")) m.record.page_size = static_cast<uint32_t>(Scan(line + 15).number()) << 10;
+  else if (text_starts(line, "ProtectionKey:")) m.record.protection_key = static_cast<uint32_t>(Scan(line + 14).number());
+  else if (text_starts(line, "VmFlags:"))
+    for (const char* p = line + 8; *p; ++p)
+      for (const Flag& f : kFlags)
+        if (p[-1] == ' ' && p[0] == f.name[0] && p[1] == f.name[1]) m.record.advice |= f.advice;
+}
+
+bool is_own(const Mapping& m) {
+  const MappingRecord& r = m.record;
+  auto job = reinterpret_cast<uint64_t>(state.job);
+  if (in_scratch(r.start) || (job && r.start <= job && job < r.end)) return true;
+  if (text_equal(m.path, "[vdso]")) return r.start != state.first_vdso;
+  return text_starts(m.path, "[vvar") || text_equal(m.path, "[vsyscall]") || text_equal(m.path, "[uprobes]");
+}
+
+void look_at_file(Mapping& m) {
+  MappingRecord& r = m.record;
+  struct stat st;
+  size_t length = strlen(m.path);
+  if (text_ends(m.path, " (deleted)") && sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0) {
+    const_cast<char*>(m.path)[length - 10] = 0;
+    r.flags |= kMappingFileDeleted;
+  } else if (sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0 || st.st_ino != r.inode) {
+    r.flags |= kMappingFileDeleted;
+  } else {
+    r.file_size = static_cast<uint64_t>(st.st_size);
+    r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
+  }
+}
+
+void classify(Mapping& m) {
+  MappingRecord& r = m.record;
+  bool shared = r.kind == static_cast<uint32_t>(MappingKind::kFileShared);
+  auto set = [&](MappingKind kind) { r.kind = static_cast<uint32_t>(kind); };
+  if (text_equal(m.path, "[stack]")) r.advice |= kStack;
+  if (m.path[0] != '/') {
+    if (m.path[0] == '[' || !m.path[0]) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
+    else set(MappingKind::kDevice);
+    return;
+  }
+  bool deleted = text_ends(m.path, " (deleted)");
+  if (text_starts(m.path, "/SYSV")) set(MappingKind::kSystemV);
+  else if (text_starts(m.path, "/memfd:")) set(shared ? MappingKind::kMemfd : MappingKind::kFilePrivate);
+  else if (text_equal(m.path, "/dev/zero (deleted)")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
+  else if (text_equal(m.path, "/dev/zero")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
+  else if (text_starts(m.path, "/anon_hugepage")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
+  else if (text_starts(m.path, "/dev/") && !text_starts(m.path, "/dev/shm/") && !deleted) set(MappingKind::kDevice);
+  else {
+    set(shared ? MappingKind::kFileShared : MappingKind::kFilePrivate);
+    look_at_file(m);
+    if (shared && (r.flags & kMappingFileDeleted)) set(MappingKind::kMemfd);
+  }
+  if (text_starts(m.path, "/memfd:")) r.flags |= kMappingFileDeleted;
+}
+
+/// A private mapping of an executable or library, or of a file without a name, is saved whole.
+void decide_carrying(Mappings& mappings) {
+  uint64_t last_inode = 0, last_device = 0;
+  bool last_executable = false;
+  for (Mapping& m : mappings) {
+    MappingRecord& r = m.record;
+    if (r.kind != static_cast<uint32_t>(MappingKind::kFilePrivate)) continue;
+    if (r.inode != last_inode || r.device != last_device) {
+      last_inode = r.inode, last_device = r.device, last_executable = false;
+      for (const Mapping& n : mappings)
+        if (n.record.inode == r.inode && n.record.device == r.device && (n.record.protection & PROT_EXEC)) {
+          last_executable = true;
+          break;
+        }
+    }
+    if (last_executable || (r.flags & kMappingFileDeleted)) r.flags |= kMappingCarried;
+  }
+}
+
+}  // namespace
+
+bool list_mappings(Mappings& mappings) {
+  LineReader<16384> smaps("/proc/self/smaps");
+  if (!smaps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/smaps", "open", -smaps.error());
+  while (char* line = smaps.next()) {
+    if (is_mapping_line(line)) {
+      Mapping m{};
+      if (!parse_line(line, m) || !mappings.push(m))
+        return refuse(Error::kPendingLost, "the list of mappings", "the kernel gave no memory for it");
+    } else if (mappings.size()) {
+      parse_attribute(line, mappings[mappings.size() - 1]);
+    }
+  }
+  size_t kept = 0;
+  for (Mapping& m : mappings)
+    if (!is_own(m)) {
+      classify(m);
+      mappings[kept++] = m;
+    }
+  mappings.resize_down(kept);
+  decide_carrying(mappings);
+  return true;
+}
+
+const char* mapping_problem(const Mapping& m) {
+  switch (static_cast<MappingKind>(m.record.kind)) {
+    case MappingKind::kDevice: return "it is the memory of a device";
+    case MappingKind::kSystemV: return "System V shared memory outlives the process and is not saved yet";
+    default: return nullptr;
+  }
+}
+
+}  // namespace mig

@@ -1,0 +1,181 @@
+// What belongs to the process as a whole: ids, credentials, limits, settings, names.
+//
+// Memory bounds come from /proc/self/stat (fields 26-28, 45-51, proc(5)): the kernel's own numbers, which
+// PR_SET_MM_MAP takes back. The umask is read from /proc/self/status, since umask(2) can only be read by changing it.
+#include "preload/process.h"
+
+#include <linux/capability.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+#include "image/base/clock.h"
+#include "image/base/text.h"
+#include "preload/ids.h"
+#include "preload/state.h"
+#include "preload/times.h"
+
+namespace mig {
+namespace {
+
+long setting(int option) {
+  long r = sys(__NR_prctl, option, 0, 0, 0, 0);
+  return r < 0 ? 0 : r;
+}
+
+long setting_by_pointer(int option) {
+  int value = 0;
+  sys(__NR_prctl, option, &value, 0, 0, 0);
+  return value;
+}
+
+long number_in(const char* path) {
+  char text[64];
+  return read_text(path, text, sizeof text) > 0 ? Scan(text).number() : 0;
+}
+
+unsigned long hex_in(const char* path) {
+  char text[64];
+  return read_text(path, text, sizeof text) > 0 ? Scan(text).hex() : 0;
+}
+
+MemoryBounds memory_bounds() {
+  MemoryBounds b{};
+  char text[1024];
+  if (read_text("/proc/self/stat", text, sizeof text) <= 0) return b;
+  const char* end = text;
+  for (const char* p = text; *p; ++p)
+    if (*p == ')') end = p;
+  Scan scan(end);
+  uint64_t field[53] = {};
+  scan.after(' ');
+  for (int i = 3; i < 53; ++i) {
+    field[i] = static_cast<uint64_t>(scan.number());
+    scan.after(' ');
+  }
+  b.start_code = field[26], b.end_code = field[27], b.start_stack = field[28];
+  b.start_data = field[45], b.end_data = field[46], b.start_brk = field[47];
+  b.arg_start = field[48], b.arg_end = field[49], b.env_start = field[50], b.env_end = field[51];
+  b.brk = static_cast<uint64_t>(sys(__NR_brk, 0));
+  return b;
+}
+
+struct Status {
+  uint32_t umask;
+  uint64_t inheritable, permitted, effective, bounding, ambient;
+  long seccomp;
+};
+
+Status read_status() {
+  Status s{};
+  LineReader<> lines("/proc/self/status");
+  while (char* line = lines.next()) {
+    auto value = [&](const char* name) { return text_starts(line, name) ? line + text_length(name) : nullptr; };
+    if (auto v = value("Umask:")) s.umask = static_cast<uint32_t>(Scan(v).octal());
+    else if (auto v = value("CapInh:")) s.inheritable = Scan(v).hex();
+    else if (auto v = value("CapPrm:")) s.permitted = Scan(v).hex();
+    else if (auto v = value("CapEff:")) s.effective = Scan(v).hex();
+    else if (auto v = value("CapBnd:")) s.bounding = Scan(v).hex();
+    else if (auto v = value("CapAmb:")) s.ambient = Scan(v).hex();
+    else if (auto v = value("Seccomp:")) s.seccomp = Scan(v).number();
+  }
+  return s;
+}
+
+bool save_credentials(ImageWriter& writer, const Status& status) {
+  CredentialsRecord c{};
+  sys(__NR_getresuid, &c.ruid, &c.euid, &c.suid);
+  sys(__NR_getresgid, &c.rgid, &c.egid, &c.sgid);
+  c.fsuid = static_cast<uint32_t>(sys(__NR_setfsuid, -1));
+  c.fsgid = static_cast<uint32_t>(sys(__NR_setfsgid, -1));
+  c.inheritable = status.inheritable, c.permitted = status.permitted, c.effective = status.effective;
+  c.bounding = status.bounding, c.ambient = status.ambient;
+  c.securebits = static_cast<uint32_t>(setting(PR_GET_SECUREBITS));
+  long groups = sys(__NR_getgroups, 0, nullptr);
+  auto list = static_cast<uint32_t*>(scratch(static_cast<size_t>(groups + 1) * 4));
+  if (!list) return false;
+  c.group_count = static_cast<uint32_t>(sys(__NR_getgroups, groups, list));
+  return writer.record(RecordType::kCredentials, c, list, c.group_count * 4);
+}
+
+bool save_limits(ImageWriter& writer) {
+  for (uint32_t i = 0; i < RLIM_NLIMITS; ++i) {
+    uint64_t limit[2];
+    if (sys(__NR_prlimit64, 0, i, nullptr, limit) < 0) continue;
+    if (!writer.record(RecordType::kLimit, LimitRecord{i, 0, limit[0], limit[1]})) return false;
+  }
+  return true;
+}
+
+bool save_text(ImageWriter& writer, TextRole role, const char* text, uint32_t flags = 0) {
+  return writer.record(RecordType::kText, TextRecord{role, flags}, text, strlen(text) + 1);
+}
+
+bool save_link(ImageWriter& writer, TextRole role, const char* link) {
+  char path[4200];
+  long n = sys(__NR_readlink, link, path, sizeof path - 1);
+  if (n < 0) return true;
+  path[n] = 0;
+  uint32_t flags = 0;
+  if (text_ends(path, " (deleted)")) {
+    flags = kTextDeleted;
+    path[n - 10] = 0;
+  }
+  return save_text(writer, role, path, flags);
+}
+
+bool save_texts(ImageWriter& writer) {
+  utsname names{};
+  sys(__NR_uname, &names);
+  return save_text(writer, TextRole::kExecutable, state.executable) &&
+         save_link(writer, TextRole::kWorkingDirectory, "/proc/self/cwd") &&
+         save_text(writer, TextRole::kHost, names.nodename) && save_text(writer, TextRole::kKernel, names.release) &&
+         save_text(writer, TextRole::kJob, state.job_name) && save_text(writer, TextRole::kImages, state.images);
+}
+
+bool save_auxv(ImageWriter& writer) {
+  alignas(8) char auxv[2048];
+  long n = read_text("/proc/self/auxv", auxv, sizeof auxv);
+  uint64_t none = 0;
+  return writer.record(RecordType::kAuxv, none, auxv, n > 0 ? static_cast<size_t>(n) : 0) &&
+         writer.note("CORE", NT_AUXV, auxv, n > 0 ? static_cast<size_t>(n) : 0);
+}
+
+}  // namespace
+
+bool save_process(ImageWriter& writer) {
+  Status status = read_status();
+  if (status.seccomp)
+    return refuse(Error::kUnsupportedSetting, "the process's seccomp filter", "an ordinary user cannot read it back");
+  ProcessRecord p{};
+  p.vpid = process_vpid(), p.vppid = process_vppid();
+  p.vpgid = virtual_id(static_cast<int32_t>(sys(__NR_getpgid, 0)));
+  p.vsid = virtual_id(static_cast<int32_t>(sys(__NR_getsid, 0)));
+  p.generation = state.generation;
+  p.resume_address = reinterpret_cast<uint64_t>(&state.resume);
+  p.bounds = memory_bounds();
+  save_times(p);
+  p.umask = status.umask;
+  p.personality = static_cast<uint32_t>(sys(__NR_personality, 0xffffffff));
+  p.dumpable = state.dumpable;
+  p.no_new_privs = static_cast<int32_t>(setting(PR_GET_NO_NEW_PRIVS));
+  p.thp_disable = static_cast<int32_t>(setting(PR_GET_THP_DISABLE));
+  p.child_subreaper = static_cast<int32_t>(setting_by_pointer(PR_GET_CHILD_SUBREAPER));
+  p.parent_death_signal = static_cast<int32_t>(setting_by_pointer(PR_GET_PDEATHSIG));
+  p.keep_capabilities = static_cast<int32_t>(setting(PR_GET_KEEPCAPS));
+  p.tsc_mode = static_cast<int32_t>(setting_by_pointer(PR_GET_TSC));
+  p.mce_kill = static_cast<int32_t>(setting(PR_MCE_KILL_GET));
+  p.oom_score_adj = static_cast<int32_t>(number_in("/proc/self/oom_score_adj"));
+  p.coredump_filter = static_cast<uint32_t>(hex_in("/proc/self/coredump_filter"));
+  long registered = sys(__NR_membarrier, 1 << 9, 0, 0);  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
+  p.membarrier = registered > 0 ? static_cast<uint32_t>(registered) : 0;
+  p.thread_count = state.claimed;
+  if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) &&
+      save_texts(writer) && save_auxv(writer))
+    return true;
+  return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
+}
+
+}  // namespace mig

@@ -1,0 +1,14 @@
+// What belongs to the process as a whole: ids, credentials, limits, settings, names.
+#pragma once
+#include <stdint.h>
+
+#include "preload/image_writer.h"
+
+namespace mig {
+
+int32_t process_vpid();
+int32_t process_vppid();
+
+bool save_process(ImageWriter& writer);
+
+}  // namespace mig

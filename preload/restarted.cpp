@@ -1,0 +1,41 @@
+// The first steps of a restarted process, while its other threads still wait: what the library itself must learn or
+// set anew because host, kernel and ids have changed.
+#include "preload/restarted.h"
+
+#include "image/base/futex.h"
+#include "image/base/text.h"
+#include "preload/ids.h"
+#include "preload/job.h"
+#include "preload/state.h"
+#include "preload/stop.h"
+#include "preload/times.h"
+#include "preload/vdso.h"
+
+namespace mig {
+
+namespace {
+
+/// Every thread has left the stub's memory once it waits in ours.
+void wait_for_threads() {
+  uint32_t others = 0;
+  for (uint32_t i = 1; i < load(&state.claimed); ++i) others += !slot_at(i)->dead;
+  for (uint32_t n; (n = load(&state.returned)) < others;) futex_wait(&state.returned, n, kSecond);
+}
+
+}  // namespace
+
+void come_back() {
+  ++state.generation;
+  text_copy(state.job_name, state.resume.job, sizeof state.job_name);
+  text_copy(state.run_directory, state.resume.directory, sizeof state.run_directory);
+  learn_real_ids();
+  continue_times();
+  adopt_vdso(state.resume.vdso);
+  install_handler();
+  wait_for_threads();
+  unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
+  state.job = nullptr;
+  join_job();
+}
+
+}  // namespace mig

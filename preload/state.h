@@ -1,0 +1,94 @@
+// What the library knows while it lives inside a program: one structure, private to libmig.so.
+#pragma once
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "image/base/arena.h"
+#include "image/errors.h"
+#include "image/job.h"
+#include "image/records.h"
+#include "image/resume.h"
+
+namespace mig {
+
+/// The blocking system call that a thread was seen in just before it was stopped (/proc/PID/task/TID/syscall).
+struct BlockedCall {
+  int64_t number;  ///< -1: running or unknown
+  uint64_t args[6];
+  uint64_t stack_pointer, program_counter;
+};
+
+/// One stopped thread: its record for the image, and the small stack on which it waits.
+struct ThreadSlot {
+  ThreadRecord record;
+  BlockedCall blocked;
+  ucontext_t* frame;
+  int32_t real_tid;
+  uint32_t dead;  ///< the main thread after pthread_exit
+};
+constexpr size_t kSlotSize = 12 << 10;
+constexpr size_t kLeaderStack = 512 << 10;
+
+enum class StopState : uint32_t { kRunning, kStopping };
+
+/// Why a checkpoint did not happen: the number and the one sentence for the user.
+struct Failure {
+  Error error;
+  char message[900];
+};
+
+/// A number that the program knows and the kernel's number of today.
+struct IdPair {
+  int32_t virtual_number, real_number;
+};
+
+struct State {
+  int32_t vpid, vppid;       ///< of this process, for life
+  IdPair* ids;               ///< empty before the first restart
+  uint32_t id_count, id_capacity;
+  bool active;               ///< the constructor is through
+  int signal;                ///< MIG_SIGNAL
+  uint32_t stop;             ///< StopState; futex word on which stopped threads wait
+  uint64_t stop_number;      ///< counts stops, so that a late stop signal is recognised
+  uint32_t claimed;          ///< slots given out in this stop
+  uint32_t parked;           ///< threads waiting; futex word for the leader
+  uint32_t returned;         ///< threads that a restart has brought back into their wait
+  uint32_t left;             ///< threads that have gone on after the stop
+  uint32_t slot_count;
+  char* slots;               ///< slot_count * kSlotSize
+  char* leader_stack;
+  int32_t leader_tid;        ///< real
+  uint32_t bounced;          ///< threads that may not be stopped where they are, since the stop began
+  int32_t bounced_tids[256];
+  uint64_t generation;
+  Job* job;                  ///< mapped while the job lives
+  char job_name[64];
+  char images[4096];
+  char run_directory[256];
+  char cpu_level[32];
+  uint32_t keep;
+  char executable[4096];     ///< /proc/self/exe at the start
+  int32_t dumpable;          ///< as the program set it, noted for the length of a checkpoint
+  int32_t standard_kept;     ///< bits 0..2: standard stream that led outside at the start
+  uint64_t standard_inode[3], standard_device[3];
+  int32_t member;            ///< index in Job::members
+  uint64_t vdso_start, vdso_end;  ///< of the running kernel
+  uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
+  int64_t stop_limit;        ///< nanoseconds
+  Failure failure;
+  ResumeInfo resume;
+};
+
+extern State state;
+
+inline ThreadSlot* slot_at(uint32_t index) {
+  return reinterpret_cast<ThreadSlot*>(state.slots + index * kSlotSize);
+}
+
+/// Sets the failure and returns false, so that a step can `return refuse(...)`.
+bool refuse(Error error, const char* object, const char* cause);
+bool refuse_errno(Error error, const char* object, const char* action, long result);
+
+}  // namespace mig

@@ -1,0 +1,344 @@
+// Stopping every thread of the process.
+//
+// The thread that takes the request (the leader) lists /proc/self/task, notes for each thread which system call
+// it is blocked in (/proc/self/task/TID/syscall: this must be read *before* the signal ends the call), sends it
+// the stop signal with this stop's number as its value, and repeats until a whole pass finds nobody new. A thread
+// that takes the signal moves to a small stack of ours, fills in its record, and waits on `state.stop`.
+//
+// Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
+// kernel, or inside a wrapper that is marked) return at once and are signalled again.
+//
+// Tried: signals without a number. A stop signal that is still queued when the leader gives up would then start
+// a checkpoint of its own later. rt_tgsigqueueinfo to one's own process may carry any value, so it does.
+#include "preload/stop.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "image/base/file.h"
+#include "image/base/futex.h"
+#include "image/base/text.h"
+#include "preload/checkpoint.h"
+#include "preload/mark.h"
+#include "preload/threads.h"
+
+extern "C" void mig_signal_entry(int, siginfo_t*, void*);
+extern "C" void mig_signal_return();
+extern "C" int mig_save_context(mig::CallContext*) __attribute__((returns_twice));
+
+namespace mig {
+namespace {
+
+constexpr int kStopCode = SI_QUEUE;
+constexpr uint64_t kStopMagic = 0x4d49470000000000;
+
+struct Target {
+  int32_t tid;
+  uint32_t signalled;  ///< times
+  uint32_t settled;    ///< parked, dead, or the leader itself
+  BlockedCall blocked;
+};
+
+struct KernelAction {
+  void (*handler)(int, siginfo_t*, void*);
+  unsigned long flags;
+  void (*restorer)();
+  uint64_t mask;
+};
+
+bool is_stop_signal(const siginfo_t* info) {
+  return info->si_code == kStopCode &&
+         (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
+}
+
+bool of_this_stop(const siginfo_t* info) {
+  return reinterpret_cast<uint64_t>(info->si_value.sival_ptr) == (kStopMagic | (state.stop_number & 0xffffffffff));
+}
+
+bool must_not_stop_here(const ucontext_t* frame) {
+  auto pc = static_cast<uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
+  return (pc >= state.vdso_start && pc < state.vdso_end) || mark_depth() != 0;
+}
+
+long send_stop(int32_t tid) {
+  siginfo_t info{};
+  info.si_signo = state.signal;
+  info.si_code = kStopCode;
+  info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
+  info.si_value.sival_ptr = reinterpret_cast<void*>(kStopMagic | (state.stop_number & 0xffffffffff));
+  return sys(__NR_rt_tgsigqueueinfo, info.si_pid, tid, state.signal, &info);
+}
+
+BlockedCall blocked_call(int32_t tid) {
+  BlockedCall call{};
+  call.number = -1;
+  char path[64], text[256];
+  Text(path) << "/proc/self/task/" << tid << "/syscall";
+  if (read_text(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9') return call;
+  Scan scan(text);
+  call.number = scan.number();
+  for (uint64_t& a : call.args) a = scan.hex();
+  call.stack_pointer = scan.hex();
+  call.program_counter = scan.hex();
+  return call;
+}
+
+/// The state letter of a thread, or 'X' when it is gone.
+char thread_state(int32_t tid) {
+  char path[64], text[512];
+  Text(path) << "/proc/self/task/" << tid << "/stat";
+  if (read_text(path, text, sizeof text) <= 0) return 'X';
+  const char* end = text;
+  for (const char* p = text; *p; ++p)
+    if (*p == ')') end = p;
+  return end[1] ? end[2] : 'X';
+}
+
+/// Threads of this process, found by tid. Memory: one mapping that lives as long as the stop.
+class Targets {
+ public:
+  ~Targets() { targets_.clear(); }
+  Target* find(int32_t tid) {
+    for (uint32_t i = hash(tid);; i = (i + 1) & mask_) {
+      if (!index_.size() || !index_[i]) return nullptr;
+      if (targets_[index_[i] - 1].tid == tid) return &targets_[index_[i] - 1];
+    }
+  }
+  Target* add(int32_t tid) {
+    if ((targets_.size() + 1) * 2 > index_.size() && !grow()) return nullptr;
+    Target* t = targets_.add();
+    if (!t) return nullptr;
+    t->tid = tid;
+    insert(static_cast<uint32_t>(targets_.size()));
+    return t;
+  }
+  size_t size() const { return targets_.size(); }
+  Target* begin() { return targets_.begin(); }
+  Target* end() { return targets_.end(); }
+
+ private:
+  uint32_t hash(int32_t tid) const { return (static_cast<uint32_t>(tid) * 2654435761u) & mask_; }
+  void insert(uint32_t position) {
+    uint32_t i = hash(targets_[position - 1].tid);
+    while (index_[i]) i = (i + 1) & mask_;
+    index_[i] = position;
+  }
+  bool grow() {
+    size_t size = index_.size() ? index_.size() * 2 : 1024;
+    index_.clear();
+    if (!index_.add(size)) return false;
+    mask_ = static_cast<uint32_t>(size - 1);
+    for (uint32_t i = 1; i <= targets_.size(); ++i) insert(i);
+    return true;
+  }
+  Array<Target> targets_;
+  Array<uint32_t> index_;
+  uint32_t mask_ = 0;
+};
+
+bool ensure_slots(size_t threads) {
+  size_t wanted = threads + threads / 4 + 16;
+  if (state.slot_count >= wanted) return true;
+  if (load(&state.claimed)) return false;
+  unmap_pages(state.slots, state.slot_count * kSlotSize);
+  state.slot_count = 0;
+  state.slots = static_cast<char*>(map_pages(wanted * kSlotSize));
+  if (!state.slots) return false;
+  state.slot_count = static_cast<uint32_t>(wanted);
+  return true;
+}
+
+size_t count_threads(int task_dir) {
+  size_t n = 0;
+  sys(__NR_lseek, task_dir, 0L, SEEK_SET);
+  each_entry(task_dir, [&](const char*, unsigned char) { return ++n; });
+  return n;
+}
+
+void take_dead_main(int32_t tid) {
+  uint32_t index = __atomic_fetch_add(&state.claimed, 1, __ATOMIC_ACQ_REL);
+  if (index >= state.slot_count) return;
+  ThreadSlot* slot = slot_at(index);
+  memset(slot, 0, sizeof *slot);
+  slot->real_tid = tid;
+  slot->dead = 1;
+  describe_dead_thread(slot);
+}
+
+/// One look at all threads: signals those that are new or were let go again. Returns how many are not settled.
+long pass(int task_dir, Targets& targets) {
+  long open = 0;
+  bool memory = true;
+  sys(__NR_lseek, task_dir, 0L, SEEK_SET);
+  long r = each_entry(task_dir, [&](const char* name, unsigned char) {
+    auto tid = static_cast<int32_t>(Scan(name).number());
+    Target* t = targets.find(tid);
+    if (!t) {
+      t = targets.add(tid);
+      if (!t) return memory = false;
+      if (tid == state.leader_tid) t->settled = 1;
+    }
+    if (t->settled) return true;
+    if (!t->signalled) {
+      char letter = thread_state(tid);
+      if (letter == 'Z' || letter == 'X') {
+        t->settled = 1;
+        if (tid == sys(__NR_getpid)) take_dead_main(tid);
+        return true;
+      }
+      t->blocked = blocked_call(tid);
+      t->signalled = 1;
+      long sent = send_stop(tid);
+      if (sent == -ESRCH) t->settled = 1;
+      else if (sent < 0) t->signalled = 0;
+    }
+    open += !t->settled;
+    return true;
+  });
+  if (!memory || r < 0) return -1;
+  return open;
+}
+
+/// Marks the targets whose threads have parked, and gives each slot the blocked call its thread was seen in.
+void settle(Targets& targets, uint32_t& settled_slots) {
+  uint32_t claimed = load(&state.claimed);
+  if (claimed > state.slot_count) claimed = state.slot_count;
+  for (uint32_t i = settled_slots; i < claimed; ++i) {
+    ThreadSlot* slot = slot_at(i);
+    int32_t tid = __atomic_load_n(&slot->real_tid, __ATOMIC_ACQUIRE);
+    if (!tid) return;
+    Target* t = targets.find(tid);
+    if (!t) return;
+    t->settled = 1;
+    slot->blocked = t->blocked;
+    settled_slots = i + 1;
+  }
+}
+
+void forget_gone(Targets& targets) {
+  for (Target& t : targets)
+    if (!t.settled && t.signalled) {
+      char letter = thread_state(t.tid);
+      if (letter == 'Z' || letter == 'X') t.settled = 1;
+    }
+}
+
+bool name_the_stubborn(Targets& targets) {
+  for (Target& t : targets)
+    if (!t.settled) {
+      char object[96];
+      Text(object) << "thread " << t.tid << " (state " << thread_state(t.tid) << ")";
+      return refuse(Error::kThreadDoesNotStop, object,
+                    "it does not take the stop signal: it sits in an uninterruptible system call or blocks the signal");
+    }
+  return refuse(Error::kThreadDoesNotStop, "a thread", "threads appear faster than they can be stopped");
+}
+
+/// Threads that returned from the stop signal without waiting are due for another one.
+void take_bounced(Targets& targets, uint32_t& seen) {
+  for (; seen != load(&state.bounced); ++seen) {
+    int32_t* entry = &state.bounced_tids[seen % 256];
+    int32_t tid;
+    while (!(tid = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL))) sys(__NR_sched_yield);
+    if (Target* t = targets.find(tid)) t->signalled = 0;
+  }
+}
+
+bool gather(int task_dir, Targets& targets) {
+  uint32_t settled = 1, bounced = 0;
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + state.stop_limit;
+  for (;;) {
+    size_t known = targets.size();
+    long open = pass(task_dir, targets);
+    if (open < 0) return refuse(Error::kPendingLost, "the list of threads", "the kernel gave no memory for it");
+    uint32_t parked = load(&state.parked);
+    settle(targets, settled);
+    take_bounced(targets, bounced);
+    if (!open && targets.size() == known) return true;
+    if (open && targets.size() == known) {
+      if (load(&state.parked) == parked) futex_wait(&state.parked, parked, kMillisecond);
+      settle(targets, settled);
+      forget_gone(targets);
+    }
+    if (clock_now(CLOCK_MONOTONIC) > deadline) return name_the_stubborn(targets);
+  }
+}
+
+/// A thread that has parked after the leader gave up, or that is parking now, sees `state.stop` change.
+void wait_until_all_left(uint32_t claimed) {
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kSecond;
+  while (load(&state.left) < claimed - 1 && clock_now(CLOCK_MONOTONIC) < deadline) sys(__NR_sched_yield);
+}
+
+void park(ThreadSlot* slot, ucontext_t* frame) {
+  slot->frame = frame;
+  describe_thread(slot);
+  if (!mig_save_context(&slot->record.context)) {
+    __atomic_store_n(&slot->real_tid, static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
+    __atomic_fetch_add(&state.parked, 1, __ATOMIC_ACQ_REL);
+    futex_wake(&state.parked);
+  } else {
+    __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
+    futex_wake(&state.returned);
+  }
+  while (load(&state.stop)) futex_wait(&state.stop, 1, kSecond);
+  resume_thread(slot);
+  __atomic_fetch_add(&state.left, 1, __ATOMIC_ACQ_REL);
+}
+
+}  // namespace
+
+extern "C" char* mig_claim_stack(int, siginfo_t* info, ucontext_t* frame) {
+  if (!is_stop_signal(info)) {
+    uint32_t running = 0;
+    bool first = __atomic_compare_exchange_n(&state.stop, &running, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return first ? state.leader_stack + kLeaderStack : nullptr;
+  }
+  if (!load(&state.stop) || !of_this_stop(info)) return nullptr;
+  if (must_not_stop_here(frame)) {
+    uint32_t i = __atomic_fetch_add(&state.bounced, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&state.bounced_tids[i % 256], static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
+    return nullptr;
+  }
+  uint32_t index = __atomic_fetch_add(&state.claimed, 1, __ATOMIC_ACQ_REL);
+  if (index >= state.slot_count) return nullptr;
+  memset(slot_at(index), 0, sizeof(ThreadSlot));
+  return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
+}
+
+extern "C" void mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
+  if (is_stop_signal(info)) park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
+  else lead_checkpoint(frame);
+}
+
+void install_handler() {
+  KernelAction action{mig_signal_entry, SA_SIGINFO | SA_RESTART | SA_ONSTACK | 0x04000000, mig_signal_return, ~0UL};
+  sys(__NR_rt_sigaction, state.signal, &action, nullptr, 8);
+}
+
+bool stop_threads() {
+  state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
+  ++state.stop_number;
+  state.bounced = state.parked = state.left = state.returned = 0;
+  memset(state.bounced_tids, 0, sizeof state.bounced_tids);
+  install_handler();
+  ScopedFd task_dir(open_path("/proc/self/task", O_RDONLY | O_DIRECTORY));
+  if (!task_dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/self/task", "open", task_dir.get());
+  if (!ensure_slots(count_threads(task_dir.get())))
+    return refuse(Error::kPendingLost, "stacks for the stopped threads", "the kernel gave no memory for them");
+  memset(slot_at(0), 0, sizeof(ThreadSlot));
+  store(&state.claimed, 1);
+  Targets targets;
+  return gather(task_dir.get(), targets);
+}
+
+void release_threads() {
+  uint32_t claimed = load(&state.claimed);
+  store(&state.stop, 0);
+  futex_wake(&state.stop);
+  if (claimed > 1) wait_until_all_left(claimed);
+  store(&state.claimed, 0);
+}
+
+}  // namespace mig

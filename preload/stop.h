@@ -1,0 +1,16 @@
+// Stopping every thread of the process, and letting them go.
+#pragma once
+#include "preload/state.h"
+
+namespace mig {
+
+/// Installs the handler of MIG_SIGNAL by the raw system call (the wrappers hide it from the program).
+void install_handler();
+
+/// Stops all other threads. False: `state.failure` says why, and every thread runs again.
+bool stop_threads();
+
+/// Lets the stopped threads go on.
+void release_threads();
+
+}  // namespace mig

@@ -1,0 +1,19 @@
+// How a restart gives up: one sentence on stderr and the exit code that belongs to it. Until the commit point nothing
+// of the user's has been changed, so giving up is always safe.
+#pragma once
+#include "image/base/text.h"
+#include "image/errors.h"
+
+namespace mig {
+
+/// The kernel's reason in words.
+const char* error_text(long result);
+
+/// Prints `mig: OBJECT: CAUSE. REMEDY (MIGNNNN)` and ends the process.
+[[noreturn]] void give_up(Error error, const char* object, const char* cause);
+[[noreturn]] void give_up(Error error, const char* object, const char* action, long result);
+
+/// A line on stderr that is no failure: what was decided about the user's files.
+void tell(const char* object, const char* what);
+
+}  // namespace mig

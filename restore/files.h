@@ -1,0 +1,15 @@
+// Descriptors: opened aside while everything can still be given up, put into place when nothing can fail any more.
+#pragma once
+
+namespace mig {
+
+/// Opens every description on numbers that the program does not use. Changes nothing of the user's.
+void prepare_files();
+
+/// The lowest number that no descriptor of the program has.
+int lowest_free_descriptor();
+
+/// Puts descriptors into place, closes everything else but `keep`, and cuts back files that the program writes.
+void install_files(int keep);
+
+}  // namespace mig

@@ -1,0 +1,122 @@
+// mig-restart: turns the process that runs it into the one of the image.
+//
+//   read and verify the tables -> move home -> check -> open files aside -> clear the address space
+//   -> reload memory (verified) -> commit: settings, files, signals, threads -> release
+//
+// Nothing of the user's is changed before the commit; everything that can be refused is refused before it.
+#include "image/base/clock.h"
+#include "image/resume.h"
+#include "restore/arch/x86_64/switch.h"
+#include "restore/failure.h"
+#include "restore/files.h"
+#include "restore/home.h"
+#include "restore/image_file.h"
+#include "restore/memory.h"
+#include "restore/options.h"
+#include "restore/process.h"
+#include "restore/signals.h"
+#include "restore/threads.h"
+
+namespace mig {
+namespace {
+
+constexpr size_t kHomeBase = 64 << 20, kPerThread = 12 << 10;
+
+const char* keep(const char* text) {
+  if (!text) return nullptr;
+  size_t n = text_length(text) + 1;
+  auto copy = static_cast<char*>(home_memory(n));
+  text_copy(copy, text, n);
+  return copy;
+}
+
+void keep_options(const Options& given) {
+  options = given;
+  options.image = keep(given.image), options.core = keep(given.core);
+  options.job = keep(given.job), options.run_directory = keep(given.run_directory);
+  for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};
+}
+
+void block_signals() {
+  uint64_t all = ~0UL;
+  sys(__NR_rt_sigprocmask, 0, &all, nullptr, 8);
+}
+
+void tell_library(uint64_t vdso) {
+  image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) {
+    auto info = reinterpret_cast<ResumeInfo*>(p.resume_address);
+    info->restarted = 1;
+    info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
+    info->vdso = vdso;
+    info->restarted_at = clock_now(CLOCK_REALTIME);
+    info->home = home_range().start, info->home_size = home_range().end - home_range().start;
+    text_copy(info->job, options.job, sizeof info->job);
+    text_copy(info->image, options.image, sizeof info->image);
+    text_copy(info->directory, options.run_directory, sizeof info->directory);
+  });
+}
+
+void say_ready() {
+  if (options.ready_fd < 0) return;
+  char byte = 1;
+  write_all(options.ready_fd, &byte, 1);
+  sys(__NR_close, options.ready_fd);
+}
+
+[[noreturn]] void restart(void* argument) {
+  keep_options(*static_cast<const Options*>(argument));
+  block_signals();
+  image.open(options.core, home_memory);
+  check_process();
+  check_mapped_files();
+  prepare_files();
+  uint64_t vdso = clear_address_space();
+  restore_memory();
+  restore_process();
+  finish_memory();
+  restore_signal_actions();
+  create_threads();
+  install_files(options.ready_fd);
+  drop_to_process();
+  tell_library(vdso);
+  sys(__NR_close, image.fd());
+  restore_timers();
+  say_ready();
+  release_all_threads();
+}
+
+void sort(AddressRange* r, size_t n) {
+  for (size_t i = 1; i < n; ++i)
+    for (size_t j = i; j && r[j - 1].start > r[j].start; --j) {
+      AddressRange t = r[j];
+      r[j] = r[j - 1], r[j - 1] = t;
+    }
+}
+
+/// First life, wherever the kernel put the program: find a place that the image does not need.
+[[noreturn]] void leave() {
+  ImageFile file;
+  file.open(options.core, map_pages);
+  Array<AddressRange> taken;
+  size_t threads = 0, mappings = 0;
+  file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& m, const char*) {
+    taken.push({m.start, m.end});
+    ++mappings;
+  });
+  file.each(RecordType::kThread, [&](const RecordHeader*) { ++threads; });
+  sort(taken.begin(), taken.size());
+  uint64_t size = page_up(kHomeBase + 2 * file.tail_size() + threads * kPerThread + mappings * 1024);
+  uint64_t base = find_free_range(taken.begin(), taken.size(), size);
+  if (!base) give_up(Error::kNoMemory, "the restart stub", "no free range of addresses beside the image's");
+  sys(__NR_close, file.fd());
+  move_home(base, size, restart, &options, sizeof options);
+}
+
+}  // namespace
+}  // namespace mig
+
+extern "C" [[noreturn]] void mig_main(long* stack) {
+  mig::relocate(mig::own_base());
+  mig::read_options(reinterpret_cast<char**>(stack + 1));
+  mig::leave();
+}

@@ -1,0 +1,371 @@
+// Reloading memory: the mappings as they were, and their contents.
+//
+// Anonymous memory comes back anonymous: fresh pages, filled by preadv. (Mapping the image file privately instead
+// would be faster and wrong: MADV_DONTNEED would then give back stale bytes instead of zeros.) The file is read
+// front to back in its blocks of 1 MiB; each block is verified while it is still in the cache. A program's or
+// library's pages are loaded from the image, unless the very file (size, time) is here: then it is mapped and only
+// the changed pages are loaded.
+#include "restore/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "image/base/checksum.h"
+#include "restore/failure.h"
+#include "restore/home.h"
+#include "restore/image_file.h"
+#include "restore/options.h"
+
+namespace mig {
+namespace {
+
+struct PlannedMapping {
+  MappingRecord record;
+  const char* path;
+  bool from_file;  ///< a private mapping whose file is here, unchanged
+};
+
+HomeArray<PlannedMapping> mappings;
+HomeArray<AddressRange> taken;  ///< the addresses of `mappings`, in order
+
+MappingKind kind_of(const PlannedMapping& m) {
+  return static_cast<MappingKind>(m.record.kind);
+}
+
+[[noreturn]] void mapping_failed(const PlannedMapping& m, const char* action, long result) {
+  char object[4300];
+  Text t(object);
+  (t << "memory at 0x").hex(m.record.start) << " (" << (m.path[0] ? m.path : "anonymous") << ")";
+  give_up(Error::kNoMemory, object, action, result);
+}
+
+bool same_file(const MappingRecord& r, const struct stat& st) {
+  return static_cast<uint64_t>(st.st_size) == r.file_size &&
+         st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec == r.file_mtime;
+}
+
+void plan_mappings() {
+  if (mappings.size()) return;
+  image.each(RecordType::kMapping, [](const RecordHeader* h) {
+    PlannedMapping m{record_as<MappingRecord>(h), record_tail(h), false};
+    mappings.push(m);
+    taken.push({m.record.start, m.record.end});
+  });
+}
+
+int flags_of(const MappingRecord& r) {
+  int flags = MAP_FIXED_NOREPLACE;
+  if (r.advice & kGrowsDown) flags |= MAP_GROWSDOWN;
+  if (r.advice & kNoReserve) flags |= MAP_NORESERVE;
+  if (r.advice & kStack) flags |= MAP_STACK;
+  if (r.advice & kHugeTlb) flags |= MAP_HUGETLB | (__builtin_ctz(r.page_size) << MAP_HUGE_SHIFT);
+  return flags;
+}
+
+void map_anonymous(const PlannedMapping& m) {
+  const MappingRecord& r = m.record;
+  int type = (r.advice & kDroppable) ? 0x08 : MAP_PRIVATE;
+  long p = sys(__NR_mmap, r.start, r.end - r.start, r.protection, flags_of(r) | type | MAP_ANONYMOUS, -1, 0L);
+  if (failed(p)) mapping_failed(m, "map", p);
+}
+
+void map_file(const PlannedMapping& m, bool shared) {
+  const MappingRecord& r = m.record;
+  char buffer[4200];
+  const char* path = mapped_path(m.path, buffer, sizeof buffer);
+  bool writable = shared && (r.protection & PROT_WRITE);
+  ScopedFd fd(open_path(path, writable ? O_RDWR : O_RDONLY));
+  if (!fd.ok()) give_up(Error::kFileMissing, path, "open", -fd.error());
+  long p = sys(__NR_mmap, r.start, r.end - r.start, r.protection, flags_of(r) | (shared ? MAP_SHARED : MAP_PRIVATE), fd.get(),
+               r.offset);
+  if (failed(p)) mapping_failed(m, "map", p);
+}
+
+bool same_object(const MappingRecord& a, const MappingRecord& b) {
+  return a.inode == b.inode && a.device == b.device;
+}
+
+/// The first mapping of a nameless shared object makes it, as large as the largest mapping needs; the others are
+/// further views of it: mremap with an old size of zero duplicates a shared mapping.
+void map_shared_object(size_t index) {
+  const PlannedMapping& m = mappings[index];
+  uint64_t size = 0;
+  for (const PlannedMapping& other : mappings) {
+    if (!same_object(other.record, m.record) || kind_of(other) != kind_of(m)) continue;
+    if (&other < &m) return;
+    uint64_t end = other.record.offset + (other.record.end - other.record.start);
+    size = end > size ? end : size;
+  }
+  uint64_t whole = find_free_range(taken.begin(), taken.size(), size);
+  long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
+  if (failed(p)) mapping_failed(m, "map", p);
+  for (const PlannedMapping& view : mappings) {
+    if (!same_object(view.record, m.record) || kind_of(view) != kind_of(m)) continue;
+    const MappingRecord& r = view.record;
+    long at = sys(__NR_mremap, static_cast<uint64_t>(p) + r.offset, 0L, r.end - r.start, MREMAP_MAYMOVE | MREMAP_FIXED, r.start);
+    if (failed(at)) mapping_failed(view, "map a view", at);
+    sys(__NR_mprotect, r.start, r.end - r.start, r.protection);
+  }
+  sys(__NR_munmap, p, size);
+}
+
+void make_mapping(size_t index) {
+  const PlannedMapping& m = mappings[index];
+  switch (kind_of(m)) {
+    case MappingKind::kAnonymous: return map_anonymous(m);
+    case MappingKind::kFilePrivate:
+      if (m.from_file || !(m.record.flags & kMappingCarried)) return map_file(m, false);
+      return map_anonymous(m);
+    case MappingKind::kFileShared: return map_file(m, true);
+    case MappingKind::kSharedAnonymous:
+    case MappingKind::kMemfd: return map_shared_object(index);
+    default: mapping_failed(m, "this kind of mapping", -EOPNOTSUPP);
+  }
+}
+
+/// The mapping that contains an address; addresses come in order, so the search goes on from the last one.
+class Finder {
+ public:
+  const PlannedMapping* find(uint64_t address) {
+    if (at_ && address < mappings[at_].record.start) at_ = 0;
+    while (at_ < mappings.size() && address >= mappings[at_].record.end) ++at_;
+    return at_ < mappings.size() && address >= mappings[at_].record.start ? &mappings[at_] : nullptr;
+  }
+
+ private:
+  size_t at_ = 0;
+};
+
+/// Gathers the destinations of the file's data in file order and reads it block by block.
+class Loader {
+ public:
+  Loader() : dump_(static_cast<char*>(home_memory(kBlockSize))) { XXH3_64bits_reset(&hash_); }
+
+  /// The next `size` bytes of the file belong at `address`; 0: they are not needed, only verified.
+  void add(uint64_t address, uint64_t size) {
+    while (size) {
+      uint64_t in_block = (position_ - kDataOffset) % kBlockSize;
+      uint64_t n = size < kBlockSize - in_block ? size : kBlockSize - in_block;
+      if (pieces_ == kPieces) read();
+      piece_[pieces_++] = {address ? reinterpret_cast<void*>(address) : dump_ + in_block, n};
+      pending_ += n, position_ += n, size -= n;
+      if (address) address += n;
+      if ((position_ - kDataOffset) % kBlockSize == 0) end_block();
+    }
+  }
+  void finish() {
+    if ((position_ - kDataOffset) % kBlockSize) end_block();
+    if (position_ != image.data_end()) give_up(Error::kChecksum, image.path(), "its tables do not fit its data");
+  }
+  uint64_t position() const { return position_; }
+
+ private:
+  static constexpr int kPieces = 256;
+
+  void read() {
+    uint64_t at = position_ - pending_;
+    for (int i = 0; i < pieces_;) {
+      long n = sys(__NR_preadv, image.fd(), piece_ + i, pieces_ - i, at, 0L);
+      if (n == -EINTR) continue;
+      if (n == -EFAULT || n == -ENOMEM) give_up(Error::kNoMemory, image.path(), "load its pages", n);
+      if (n < 0) give_up(Error::kChecksum, image.path(), "read", n);
+      if (n == 0) give_up(Error::kTruncated, image.path(), "it ends before its data does");
+      at += static_cast<uint64_t>(n);
+      hash(i, static_cast<uint64_t>(n));
+    }
+    pieces_ = 0, pending_ = 0;
+  }
+  /// Hashes what has just arrived and moves over it.
+  void hash(int& i, uint64_t n) {
+    while (n) {
+      iovec& v = piece_[i];
+      uint64_t m = v.iov_len < n ? v.iov_len : n;
+      XXH3_64bits_update(&hash_, v.iov_base, m);
+      v.iov_base = static_cast<char*>(v.iov_base) + m;
+      v.iov_len -= m, n -= m;
+      if (!v.iov_len) ++i;
+    }
+  }
+  void end_block() {
+    read();
+    if (XXH3_64bits_digest(&hash_) != image.block_checksum(block_++))
+      give_up(Error::kChecksum, image.path(), "a checksum does not match");
+    XXH3_64bits_reset(&hash_);
+  }
+
+  char* dump_;
+  alignas(64) XXH3_state_t hash_;
+  iovec piece_[kPieces];
+  int pieces_ = 0;
+  uint64_t pending_ = 0, position_ = kDataOffset, block_ = 0;
+};
+
+void make_writable(const PlannedMapping& m, uint64_t start, uint64_t end) {
+  if (m.record.protection & PROT_WRITE) return;
+  long r = sys(__NR_mprotect, start, end - start, PROT_READ | PROT_WRITE);
+  if (r < 0) mapping_failed(m, "make writable for loading", r);
+}
+
+void load_run(Loader& loader, Finder& finder, uint64_t address, uint64_t size, bool clean) {
+  const PlannedMapping* m = finder.find(address);
+  if (!m || address + size > m->record.end) give_up(Error::kChecksum, image.path(), "a run of pages lies outside every mapping");
+  if (clean && m->from_file) return loader.add(0, size);
+  make_writable(*m, address, address + size);
+  loader.add(address, size);
+}
+
+void load_packed(Loader& loader, Finder& finder, const PackedPagesRecord& p, const char* tail) {
+  auto bitmap = reinterpret_cast<const unsigned char*>(tail);
+  uint64_t pages = (p.end - p.start) / kPage;
+  for (uint64_t i = 0; i < pages; ++i) {
+    if (!(bitmap[i / 8] >> i % 8 & 1)) continue;
+    uint64_t first = i;
+    while (i + 1 < pages && (bitmap[(i + 1) / 8] >> (i + 1) % 8 & 1)) ++i;
+    load_run(loader, finder, p.start + first * kPage, (i + 1 - first) * kPage, false);
+  }
+}
+
+/// Segments and packed mappings stand in the file in address order; a packed mapping is reached when the file
+/// position is.
+void load_pages() {
+  Loader loader;
+  Finder finder;
+  size_t next = 1;
+  auto load_segments = [&](uint64_t until) {
+    for (; next < image.segment_count(); ++next) {
+      const Elf64_Phdr& s = image.segments()[next];
+      if (!s.p_filesz) continue;
+      if (s.p_offset >= until) return;
+      load_run(loader, finder, s.p_vaddr, s.p_filesz, s.p_flags & kSegmentClean);
+    }
+  };
+  image.each_as<PackedPagesRecord>(RecordType::kPackedPages, [&](const PackedPagesRecord& p, const char* tail) {
+    load_segments(p.file_offset);
+    load_packed(loader, finder, p, tail);
+  });
+  load_segments(~0UL);
+  loader.finish();
+}
+
+struct AdviceCall {
+  MappingAdvice flag;
+  int advice;
+};
+constexpr AdviceCall kAdvice[] = {
+    {kDontFork, MADV_DONTFORK},     {kDontDump, MADV_DONTDUMP},       {kHugePage, MADV_HUGEPAGE},
+    {kNoHugePage, MADV_NOHUGEPAGE}, {kMergeable, MADV_MERGEABLE},     {kWipeOnFork, MADV_WIPEONFORK},
+    {kSequential, MADV_SEQUENTIAL}, {kRandom, MADV_RANDOM},
+};
+
+void finish_mapping(const PlannedMapping& m) {
+  const MappingRecord& r = m.record;
+  uint64_t size = r.end - r.start;
+  if (!(r.protection & PROT_WRITE))
+    if (long e = sys(__NR_mprotect, r.start, size, r.protection); e < 0) mapping_failed(m, "protect", e);
+  for (const AdviceCall& a : kAdvice)
+    if (r.advice & a.flag) sys(__NR_madvise, r.start, size, a.advice);
+  if (r.advice & kLocked) {
+    long e = sys(__NR_mlock2, r.start, size, (r.advice & kLockOnFault) ? 1 : 0);
+    if (e < 0) mapping_failed(m, "lock", e);
+  }
+}
+
+/// struct prctl_mm_map (linux/prctl.h).
+struct KernelMemoryMap {
+  MemoryBounds bounds;
+  uint64_t auxv;
+  uint32_t auxv_size;
+  uint32_t exe_fd;
+};
+
+void set_bounds() {
+  KernelMemoryMap map{};
+  image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) { map.bounds = p.bounds; });
+  image.each(RecordType::kAuxv, [&](const RecordHeader* h) {
+    map.auxv = reinterpret_cast<uint64_t>(record_tail(h));
+    map.auxv_size = h->tail_size;
+  });
+  char buffer[4200];
+  const char* executable = image.text(TextRole::kExecutable);
+  ScopedFd exe(executable ? open_path(mapped_path(executable, buffer, sizeof buffer), O_RDONLY) : -1);
+  map.exe_fd = static_cast<uint32_t>(exe.ok() ? exe.get() : -1);
+  long r = sys(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
+  if (r < 0 && exe.ok()) {
+    map.exe_fd = static_cast<uint32_t>(-1);
+    r = sys(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
+  }
+  if (r < 0) give_up(Error::kResourceFailed, "the memory bounds (brk, arguments)", "PR_SET_MM_MAP", r);
+}
+
+}  // namespace
+
+void check_mapped_files() {
+  plan_mappings();
+  for (PlannedMapping& m : mappings) {
+    bool is_private = kind_of(m) == MappingKind::kFilePrivate;
+    if (!is_private && kind_of(m) != MappingKind::kFileShared) continue;
+    bool carried = m.record.flags & kMappingCarried;
+    if (carried && (m.record.flags & kMappingFileDeleted)) continue;
+    char buffer[4200];
+    const char* path = mapped_path(m.path, buffer, sizeof buffer);
+    struct stat st;
+    long r = sys(__NR_newfstatat, AT_FDCWD, path, &st, 0);
+    if (is_private) m.from_file = r == 0 && same_file(m.record, st);
+    if (carried) continue;
+    if (r < 0) give_up(Error::kFileMissing, path, "it is mapped into memory", r);
+    if (is_private && !m.from_file) give_up(Error::kFileChanged, path, "it is mapped into memory and has changed since");
+  }
+}
+
+unsigned long clear_address_space() {
+  struct Span {
+    uint64_t start, end;
+    bool kernel;
+  };
+  HomeArray<Span> spans;
+  uint64_t vdso = 0, kernel_start = 0, kernel_end = 0;
+  LineReader<8192> maps("/proc/self/maps");
+  while (char* line = maps.next()) {
+    Scan scan(line);
+    Span s{};
+    s.start = scan.hex();
+    s.end = scan.skip('-').hex();
+    bool is_vdso = text_ends(line, "[vdso]");
+    s.kernel = is_vdso || text_find(line, "[vvar");
+    if (is_vdso) vdso = s.start;
+    if (s.kernel && !kernel_start) kernel_start = s.start;
+    if (s.kernel) kernel_end = s.end;
+    if (!text_ends(line, "[vsyscall]")) spans.push(s);
+  }
+  AddressRange home = home_range();
+  for (const Span& s : spans)
+    if (!s.kernel && !(s.start >= home.start && s.end <= home.end)) sys(__NR_munmap, s.start, s.end - s.start);
+  uint64_t new_start = kernel_start;
+  for (const PlannedMapping& m : mappings)
+    if (m.record.start < kernel_end && m.record.end > kernel_start) new_start = 0;
+  if (new_start || !kernel_start) return vdso;
+  new_start = find_free_range(taken.begin(), taken.size(), kernel_end - kernel_start);
+  for (const Span& s : spans) {
+    if (!s.kernel) continue;
+    long r = sys(__NR_mremap, s.start, s.end - s.start, s.end - s.start, MREMAP_MAYMOVE | MREMAP_FIXED,
+                 s.start - kernel_start + new_start);
+    if (failed(r)) give_up(Error::kNoMemory, "the kernel's vDSO", "move it out of the way", r);
+  }
+  return vdso - kernel_start + new_start;
+}
+
+void restore_memory() {
+  for (size_t i = 0; i < mappings.size(); ++i) make_mapping(i);
+  load_pages();
+}
+
+void finish_memory() {
+  for (const PlannedMapping& m : mappings) finish_mapping(m);
+  set_bounds();
+}
+
+}  // namespace mig

@@ -1,0 +1,18 @@
+// Reloading memory: the mappings as they were, their contents, and what the kernel knows of them.
+#pragma once
+
+namespace mig {
+
+/// Makes every mapping of the image and loads its pages. Everything but the stub's home is gone before.
+void restore_memory();
+
+/// What needs the memory in place: protections, advice, locks, the kernel's memory bounds.
+void finish_memory();
+
+/// Unmaps everything of this process outside home and the vDSO; returns the vDSO's address (moved if in the way).
+unsigned long clear_address_space();
+
+/// Before anything is changed: are the files there that memory needs?
+void check_mapped_files();
+
+}  // namespace mig

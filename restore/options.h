@@ -1,0 +1,33 @@
+// What `mig restart` asks of the stub.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace mig {
+
+constexpr int kMaxMaps = 64;
+
+struct PathMap {
+  const char* from;
+  const char* to;
+};
+
+struct Options {
+  const char* image;      ///< directory
+  const char* core;       ///< process file in it
+  const char* job;
+  const char* run_directory;
+  int ready_fd;           ///< -1: none; one byte is written when every process is about to run
+  PathMap maps[kMaxMaps];
+  int map_count;
+};
+
+extern Options options;
+
+/// Reads the arguments into `options`; gives up on what it does not know.
+void read_options(char** argv);
+
+/// `path` with the longest matching --map OLD=NEW applied, once, into `buffer`.
+const char* mapped_path(const char* path, char* buffer, size_t size);
+
+}  // namespace mig
