@@ -1,0 +1,205 @@
+// mig checkpoint: asks the job for an image, makes it durable, puts it under its name, and says where it is.
+//
+// The program writes the image itself and stands still only for that; syncing and renaming happen here,
+// beside the program, so a slow disk does not lengthen its stop.
+#include <fmt/format.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "image/publish.h"
+#include "tools/commands.h"
+#include "tools/duration.h"
+#include "tools/jobs.h"
+#include "tools/output.h"
+#include "tools/problem.h"
+#include "tools/process.h"
+#include "tools/request.h"
+
+namespace mig {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kIdleLimit = 120;  ///< seconds without any progress
+constexpr double kEndLimit = 60;    ///< for a killed job to end
+constexpr int kNumberTries = 100;
+
+template <size_t N>
+std::string text_of(const char (&field)[N]) {
+  return {field, strnlen(field, N)};
+}
+
+double monotonic_ms() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+
+/// One line that is rewritten, on a terminal only.
+class Progress {
+ public:
+  Progress() : shown_(isatty(2)), began_(monotonic_ms()) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() { clear(); }
+  void show(uint64_t bytes) {
+    if (!shown_ || monotonic_ms() - began_ < 500) return;
+    fmt::print(stderr, "\r\033[Kmig: {} written", size_text(bytes));
+    drawn_ = true;
+  }
+  void clear() {
+    if (drawn_) fmt::print(stderr, "\r\033[K");
+    drawn_ = false;
+  }
+
+ private:
+  bool shown_, drawn_ = false;
+  double began_;
+};
+
+Error publish_error(long r) {
+  if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG) return Error::kNoSpace;
+  if (r == -EACCES || r == -EPERM || r == -EROFS) return Error::kNotWritable;
+  return Error::kWriteFailed;
+}
+
+std::string parent_of(const std::string& path) {
+  return fs::path(path).parent_path().string();
+}
+
+/// Publishes under the number that the job chose, or the next free one if another job took it meanwhile.
+std::string publish_image(const std::string& partial, std::string image) {
+  std::string images = parent_of(image);
+  long r = -EEXIST;
+  for (int tries = 0; r == -EEXIST && tries < kNumberTries; ++tries) {
+    r = publish(partial.c_str(), image.c_str(), images.c_str());
+    if (r == -EEXIST) image = fmt::format("{}/{}", images, next_image_number(images.c_str()));
+  }
+  if (failed(r))
+    throw Problem(publish_error(r), "image " + image, "it cannot be put in place: " + kernel_reason(r));
+  return image;
+}
+
+/// Tells the job that the image will not be; it goes on.
+void fail_request(Request& request, const Problem& p) {
+  JobRequest& f = request.fields();
+  remove_tree(text_of(f.partial).c_str());
+  f.code = p.code();
+  text_copy(f.message, p.what(), sizeof f.message);
+  request.set_phase(Phase::kFailed);
+}
+
+void publish_or_fail(Request& request, uint32_t keep) {
+  JobRequest& f = request.fields();
+  try {
+    std::string image = publish_image(text_of(f.partial), text_of(f.image));
+    text_copy(f.image, image.c_str(), sizeof f.image);
+  } catch (const Problem& p) {
+    fail_request(request, p);
+    throw;
+  }
+  std::string images = parent_of(text_of(f.image));
+  if (long r = prune_images(images.c_str(), keep); failed(r))
+    fmt::print(stderr, "mig: warning: {}: old images were not removed: {}\n", images, kernel_reason(r));
+  request.set_phase(Phase::kPublished);
+}
+
+/// What a job that was killed in the middle left half-written.
+void remove_partial_of_dead(Request& request) {
+  std::string partial = text_of(request.fields().partial);
+  bool written_here = fs::path(partial).filename().string().find(".partial-") != std::string::npos;
+  if (request.member_gone() && written_here) remove_tree(partial.c_str());
+}
+
+void await_end(const JobPtr& job) {
+  double until = monotonic_ms() + kEndLimit * 1e3;
+  while (!live_members(*job).empty()) {
+    if (monotonic_ms() > until)
+      throw Problem(Error::kRequesterTimeout, "job " + job->name(),
+                    "the image is complete, but the job has not ended",
+                    "End it with `mig signal TARGET KILL`.");
+    usleep(2000);
+  }
+  find_job_named(job->name());  // removes what it may have left
+}
+
+std::string images_directory(const Arguments& a) {
+  if (!a.has("output")) return "";
+  fs::path p = fs::absolute(a.text("output")).lexically_normal();
+  std::error_code ec;
+  fs::create_directories(p, ec);
+  if (ec || access(p.c_str(), W_OK | X_OK) != 0)
+    throw Problem(Error::kNotWritable, p.string(), ec ? ec.message() : kernel_reason(errno));
+  chmod(p.c_str(), 0700);
+  std::string s = p.string();
+  while (s.size() > 1 && s.back() == '/') s.pop_back();
+  return s;
+}
+
+void report(const JobRequest& f, double total_ms, bool json) {
+  if (!json) {
+    fmt::print("{}\n", text_of(f.image));
+    return;
+  }
+  print_json({{"schema_version", 1},
+              {"image", text_of(f.image)},
+              {"stopped_ms", static_cast<double>(f.stopped) / 1e6},
+              {"total_ms", total_ms},
+              {"bytes", f.bytes},
+              {"processes", f.processes}});
+}
+
+void take_image(Request& request, uint32_t flags, const std::string& images, double limit, uint32_t keep) {
+  Progress progress;
+  request.send(flags, images, "", limit);
+  Phase p = request.wait_for(Phase::kWritten, kIdleLimit, [&] { progress.show(request.fields().progress); });
+  if (p == Phase::kWritten) publish_or_fail(request, keep);
+  if (!(flags & kRequestKill)) request.set_phase(Phase::kDone);  // the program runs since kWritten
+}
+
+int run(const Arguments& a) {
+  const double began = monotonic_ms();
+  Target target = find_target(a.text("TARGET"));
+  std::string object = "job " + target.job->name();
+  double limit = a.has("limit") ? parse_duration("--limit", a.text("limit")) : 0;
+  std::string images = images_directory(a);
+  for (const Member& m : live_members(*target.job)) check_answerable(m, object);
+  Request request(target.job);
+  try {
+    take_image(request, a.has("kill") ? kRequestKill : 0, images, limit, (*target.job)->keep);
+  } catch (const Problem&) {
+    remove_partial_of_dead(request);
+    throw;
+  }
+  if (a.has("kill")) await_end(target.job);
+  report(request.fields(), monotonic_ms() - began, a.has("json"));
+  return 0;
+}
+
+}  // namespace
+
+Command checkpoint_command() {
+  return {"checkpoint",
+          "write an image of a job",
+          "Writes an image of the whole job and prints its path once it is complete, on disk and under its "
+          "final name. The "
+          "program stands still only while its memory is written and then goes on; with --kill it ends. If "
+          "anything prevents the image, the program goes on as if nothing had been asked, and the last image "
+          "is intact.",
+          {{"TARGET", "the job's name, a virtual pid or a real pid"}},
+          {{"output", "o", "DIR", "write below DIR instead of the job's image directory"},
+           {"kill", nullptr, nullptr, "end the job once the image is complete"},
+           {"limit", nullptr, "TIME", "how long the threads may take to stop"},
+           {"json", nullptr, nullptr, "print JSON"}},
+          nullptr,
+          {"mig checkpoint sim", "mig checkpoint sim --kill -o /shared/images"},
+          run};
+}
+
+}  // namespace mig

@@ -1,0 +1,272 @@
+#include "tools/request.h"
+
+#include <errno.h>
+#include <fmt/format.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sstream>
+
+#include "image/publish.h"
+#include "tools/duration.h"
+#include "tools/problem.h"
+#include "tools/process.h"
+
+namespace mig {
+
+namespace {
+
+constexpr double kAnswerLimit = 10;  ///< seconds for a job to take a request
+constexpr double kOrphanLimit = 60;  ///< for a checkpoint whose mig was killed to come to its end
+constexpr double kSlice = 0.05;      ///< how often a waiting mig looks around
+
+volatile sig_atomic_t interrupt_signal = 0;
+
+void on_interrupt(int signal) {
+  interrupt_signal = signal;
+}
+
+void catch_interrupts() {
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  for (int s : {SIGINT, SIGTERM, SIGHUP}) sigaction(s, &action, nullptr);
+}
+
+double now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+double answer_limit() {
+  const char* text = getenv("MIG_ANSWER_LIMIT");
+  return text && *text ? parse_duration("MIG_ANSWER_LIMIT", text) : kAnswerLimit;
+}
+
+/// Waits until the word differs from `value`, or a slice of time has passed.
+void futex_wait(const uint32_t* word, uint32_t value, double seconds) {
+  timespec t = {static_cast<time_t>(seconds),
+                static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
+  syscall(SYS_futex, word, FUTEX_WAIT, value, &t, nullptr, 0);
+}
+
+void futex_wake(const uint32_t* word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+std::string field_text(const char* field, size_t size) {
+  return {field, strnlen(field, size)};
+}
+
+bool blocks(int pid, int tid, int signal) {
+  std::string mask = thread_status_field(pid, tid, "SigBlk");
+  return strtoull(mask.c_str(), nullptr, 16) >> (signal - 1) & 1;
+}
+
+/// The thread that takes the request: the first, unless it has ended, cannot be interrupted now or blocks the
+/// signal.
+int choose_thread(int pid, int signal) {
+  for (int tid : thread_ids(pid)) {
+    auto stat = read_thread_stat(pid, tid);
+    if (stat && !strchr("ZXD", stat->state) && !blocks(pid, tid, signal)) return tid;
+  }
+  return pid;
+}
+
+/// Tells the job in which call the thread sits; once the signal has ended the call, nobody can tell any more.
+void note_blocked_call(JobRequest& request, int pid, int tid) {
+  std::istringstream in(slurp(fmt::format("/proc/{}/task/{}/syscall", pid, tid)));
+  std::string number, word, last;
+  in >> number;
+  while (in >> word) last = word;
+  bool known = !number.empty() && number != "running" && number != "-1" && !last.empty();
+  request.target_tid = tid;
+  request.target_call = known ? strtoll(number.c_str(), nullptr, 10) : -1;
+  request.target_pc = known ? strtoull(last.c_str(), nullptr, 16) : 0;
+}
+
+void send_signal(const Member& m, int tid, int signal) {
+  siginfo_t info = {};
+  info.si_signo = signal, info.si_code = SI_QUEUE;
+  info.si_pid = getpid(), info.si_uid = getuid();
+  if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return;
+  if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return;
+  if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
+  throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(errno));
+}
+
+}  // namespace
+
+bool interrupted() {
+  return interrupt_signal != 0;
+}
+
+void check_answerable(const Member& member, const std::string& object) {
+  auto stat = read_stat(member.pid);
+  if (!stat) throw Problem(Error::kNoSuchJob, object, "it has ended");
+  std::string tracer = status_field(member.pid, "TracerPid");
+  if (!tracer.empty() && tracer != "0")
+    throw Problem(Error::kUnsupportedProcess, object,
+                  fmt::format("it is traced by process {} (a debugger)", tracer),
+                  "Detach the debugger and ask again.");
+  if (stat->state == 'T')
+    throw Problem(Error::kRequesterTimeout, object, "it is stopped (SIGSTOP or Ctrl-Z) and cannot answer",
+                  fmt::format("Continue it with `kill -CONT {}` and ask again.", member.pid));
+  std::string seccomp = status_field(member.pid, "Seccomp");
+  if (seccomp == "1" || seccomp == "2")
+    throw Problem(Error::kUnsupportedSetting, object,
+                  seccomp == "1"
+                      ? "it runs under strict seccomp"
+                      : "it runs under a seccomp filter, which no ordinary user can read or restore",
+                  "Start the program without it.");
+}
+
+Request::Request(JobPtr job) : job_(std::move(job)), request_((*job_)->request), member_(main_member(*job_)) {
+  catch_interrupts();
+  claim();
+}
+
+Request::~Request() {
+  if (sent_) withdraw_unanswered();
+  int32_t mine = getpid();
+  __atomic_compare_exchange_n(&request_.requester, &mine, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  futex_wake(&request_.phase);
+}
+
+Phase Request::phase() const {
+  return static_cast<Phase>(__atomic_load_n(&request_.phase, __ATOMIC_ACQUIRE));
+}
+
+void Request::set_phase(Phase p) {
+  __atomic_store_n(&request_.phase, static_cast<uint32_t>(p), __ATOMIC_RELEASE);
+  futex_wake(&request_.phase);
+}
+
+void Request::claim() {
+  for (int tries = 0; tries < 100; ++tries) {
+    int32_t holder = 0;
+    if (__atomic_compare_exchange_n(&request_.requester, &holder, getpid(), false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+      request_.requester_start = read_stat(getpid())->start;
+      return;
+    }
+    if (process_alive(holder, request_.requester_start)) break;
+    usleep(2000);  // it may be just writing its start time
+    if (process_alive(holder, request_.requester_start)) break;
+    __atomic_compare_exchange_n(&request_.requester, &holder, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  }
+  if (request_.requester != getpid())
+    throw Problem(Error::kBusy, "job " + job_->name(),
+                  fmt::format("another checkpoint of it is under way (mig with pid {})", request_.requester));
+}
+
+/// What a mig that was killed had asked: an unanswered request is withdrawn, an unpublished image removed.
+void Request::settle_orphan() {
+  withdraw_unanswered();
+  const double until = now() + kOrphanLimit;
+  for (Phase p = phase(); p == Phase::kStopping || p == Phase::kSaving; p = phase()) {
+    if (interrupted() || member_gone() || now() > until)
+      throw Problem(Error::kBusy, "job " + job_->name(), "a checkpoint that nobody waits for is under way");
+    futex_wait(&request_.phase, static_cast<uint32_t>(p), kSlice);
+  }
+  if (phase() == Phase::kWritten) {
+    std::string partial = field_text(request_.partial, sizeof request_.partial);
+    if (partial.find(".partial-") != std::string::npos) remove_tree(partial.c_str());
+    set_phase(Phase::kFailed);
+  }
+}
+
+void Request::send(uint32_t flags, const std::string& images, const std::string& partial, double limit) {
+  Phase before = phase();
+  if (before == Phase::kRequested) set_phase(Phase::kIdle);  // of a mig that died before an answer
+  bool idle = before == Phase::kIdle || before == Phase::kRequested || before == Phase::kDone ||
+              before == Phase::kFailed;
+  if (!idle)
+    throw Problem(Error::kBusy, "job " + job_->name(), "a checkpoint that nobody waits for is under way");
+  if (images.size() >= sizeof request_.images || partial.size() >= sizeof request_.partial)
+    throw Problem(Error::kBadArgument, images, "the path is too long");
+  request_.flags = flags;
+  request_.code = 0;
+  request_.number++;
+  request_.progress = request_.bytes = request_.processes = 0;
+  request_.stopped = request_.total = 0;
+  request_.limit = static_cast<int64_t>(limit * 1e9);
+  strcpy(request_.images, images.c_str());
+  strcpy(request_.partial, partial.c_str());
+  request_.image[0] = request_.message[0] = 0;
+  sent_ = true;
+  int tid = choose_thread(member_.pid, (*job_)->signal);
+  note_blocked_call(request_, member_.pid, tid);
+  set_phase(Phase::kRequested);
+  send_signal(member_, tid, (*job_)->signal);
+  const double until = now() + answer_limit();
+  while (phase() == Phase::kRequested) {
+    if (interrupted())
+      throw Problem(Error::kRequesterTimeout, "job " + job_->name(), "interrupted; the request was withdrawn",
+                    "The program goes on.");
+    if (member_gone()) throw_gone();
+    if (now() > until) {
+      withdraw_unanswered();
+      if (phase() != Phase::kIdle) break;  // taken at the last moment
+      throw Problem(Error::kRequesterTimeout, "job " + job_->name(),
+                    fmt::format("it did not answer within {:g} s (pid {} is {})", answer_limit(), member_.pid,
+                                state_word(read_stat(member_.pid).value_or(ProcessStat{}).state)),
+                    "It is as it was; see `mig ls`, and ask again later or with a longer MIG_ANSWER_LIMIT.");
+    }
+    futex_wait(&request_.phase, static_cast<uint32_t>(Phase::kRequested), kSlice);
+  }
+}
+
+Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& tick) {
+  uint64_t progress = 0;
+  Phase last = phase();
+  double until = now() + idle;
+  for (;;) {
+    Phase p = phase();
+    if (p == Phase::kFailed) throw_failure();
+    if (p >= wanted || p == Phase::kIdle) return p;
+    uint64_t done = __atomic_load_n(&request_.progress, __ATOMIC_RELAXED);
+    if (done != progress || p != last) progress = done, last = p, until = now() + idle;
+    if (member_gone()) {
+      if (phase() >= wanted && phase() != Phase::kFailed) return phase();
+      throw_gone();
+    }
+    if (now() > until)
+      throw Problem(Error::kThreadDoesNotStop, "job " + job_->name(),
+                    fmt::format("the checkpoint made no progress for {:g} s", idle),
+                    "The program has not answered; see `mig ls` for its state.");
+    if (tick) tick();
+    futex_wait(&request_.phase, static_cast<uint32_t>(p), kSlice);
+  }
+}
+
+bool Request::member_gone() const {
+  return !member_alive(member_);
+}
+
+/// Takes the request back if the job has not taken it.
+void Request::withdraw_unanswered() {
+  auto requested = static_cast<uint32_t>(Phase::kRequested);
+  __atomic_compare_exchange_n(&request_.phase, &requested, static_cast<uint32_t>(Phase::kIdle), false,
+                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+void Request::throw_failure() {
+  throw Problem::said(request_.code ? request_.code : static_cast<unsigned>(Error::kInternal),
+                      field_text(request_.message, sizeof request_.message));
+}
+
+void Request::throw_gone() {
+  throw Problem(
+      Error::kNoSuchJob, "job " + job_->name(),
+      fmt::format("its process {} ended during the checkpoint, and there is no image of it", member_.pid),
+      "Its last complete image, if there is one, is intact.");
+}
+
+}  // namespace mig

@@ -1,0 +1,53 @@
+// A request to a running job, through its control block: claimed by one mig at a time, handed over by a
+// signal, watched with a limit at every step, and withdrawn when this mig is interrupted or gives up.
+#pragma once
+#include <functional>
+#include <string>
+
+#include "tools/jobs.h"
+
+namespace mig {
+
+class Request {
+ public:
+  /// Claims the job's request slot; takes it over from a requester that died. Throws kBusy.
+  explicit Request(JobPtr job);
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  ~Request();
+
+  JobRequest& fields() { return request_; }
+  Phase phase() const;
+  void set_phase(Phase p);
+
+  /// Hands the request over and waits until the job has taken it. Throws when it does not answer.
+  void send(uint32_t flags, const std::string& images, const std::string& partial, double limit);
+
+  /// Waits until the phase is at least `wanted` (or kFailed). Throws what the job says, or that it died.
+  /// `idle`, in seconds, limits the time without any progress; `tick` is called now and then.
+  Phase wait_for(Phase wanted, double idle, const std::function<void()>& tick = {});
+
+  /// The member has ended (killed by someone) while we waited.
+  bool member_gone() const;
+  const Member& member() const { return member_; }
+
+ private:
+  void claim();
+  void settle_orphan();
+  void withdraw_unanswered();
+  void throw_failure();
+  void throw_gone();
+
+  JobPtr job_;
+  JobRequest& request_;
+  Member member_;
+  bool sent_ = false;
+};
+
+/// Refuses a job that cannot take a signal now or must not get one: traced, stopped, under seccomp.
+void check_answerable(const Member& member, const std::string& object);
+
+/// Set by SIGINT, SIGTERM and SIGHUP while a Request lives.
+bool interrupted();
+
+}  // namespace mig
