@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kNoteXstate = 0x202, kNoteFile = 0x46494c45;
 constexpr uint32_t kXstateMagic = 0x46505853;
-constexpr size_t kLegacySize = 512, kMagicOffset = 464;
+constexpr size_t kLegacySize = 512, kSoftwareOffset = 464, kLargestState = 65536;
 
 struct GeneralRegisters {  // user_regs_struct
   uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss;
@@ -33,15 +33,28 @@ GeneralRegisters registers_of(const ThreadSlot& slot) {
   return r;
 }
 
+/// struct _fpx_sw_bytes (asm/sigcontext.h): what the kernel notes in a signal frame's extended state.
+struct SoftwareBytes {
+  uint32_t magic, extended_size;
+  uint64_t features;
+  uint32_t size, padding[7];
+};
+static_assert(sizeof(SoftwareBytes) == kLegacySize - kSoftwareOffset);
+
+/// In a core, the place of the software bytes holds XCR0; gdb refuses the whole file otherwise.
 bool add_extended_state(ImageWriter& writer, const ThreadSlot& slot) {
-  auto state_area = reinterpret_cast<const char*>(slot.frame->uc_mcontext.fpregs);
-  if (!state_area) return true;
-  uint32_t magic[3];  // magic1, extended size; then features and the size itself
-  memcpy(magic, state_area + kMagicOffset, sizeof magic);
-  uint32_t size = 0;
-  memcpy(&size, state_area + kMagicOffset + 16, sizeof size);
-  if (!writer.note("CORE", NT_FPREGSET, state_area, kLegacySize)) return false;
-  return magic[0] != kXstateMagic || size < kLegacySize || size > 65536 || writer.note("LINUX", kNoteXstate, state_area, size);
+  auto area = reinterpret_cast<const char*>(slot.frame->uc_mcontext.fpregs);
+  if (!area) return true;
+  SoftwareBytes software;
+  memcpy(&software, area + kSoftwareOffset, sizeof software);
+  if (!writer.note("CORE", NT_FPREGSET, area, kLegacySize)) return false;
+  if (software.magic != kXstateMagic || software.size < kLegacySize || software.size > kLargestState) return true;
+  auto copy = static_cast<char*>(scratch(software.size));
+  if (!copy) return false;
+  memcpy(copy, area, software.size);
+  memset(copy + kSoftwareOffset, 0, sizeof software);
+  memcpy(copy + kSoftwareOffset, &software.features, sizeof software.features);
+  return writer.note("LINUX", kNoteXstate, copy, software.size);
 }
 
 bool add_thread(ImageWriter& writer, const ThreadSlot& slot) {
