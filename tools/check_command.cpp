@@ -64,7 +64,7 @@ Findings look_from_outside(const Target& t) {
     try {
       check_answerable(m, object);
     } catch (const Problem& p) {
-      found.push_back({"blocked", object, p.what()});
+      found.push_back({"blocked", object, std::string(p.what()).substr(object.size() + 2)});
     }
     for (int tid : thread_ids(m.pid))
       if (auto s = read_thread_stat(m.pid, tid); s && s->state == 'D')

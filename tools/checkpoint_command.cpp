@@ -110,11 +110,15 @@ void publish_or_fail(Request& request, uint32_t keep) {
   request.set_phase(Phase::kPublished);
 }
 
-/// What a job that was killed in the middle left half-written.
-void remove_partial_of_dead(Request& request) {
-  std::string partial = text_of(request.fields().partial);
-  bool written_here = fs::path(partial).filename().string().find(".partial-") != std::string::npos;
-  if (request.member_gone() && written_here) remove_tree(partial.c_str());
+/// What a job that was killed in the middle left half-written: .N.partial-PID.
+void remove_partial_of_dead(const Request& request, const std::string& images) {
+  if (!request.member_gone()) return;
+  std::string ending = fmt::format(".partial-{}", request.member().pid);
+  std::error_code ec;
+  for (const auto& e : fs::directory_iterator(images, ec)) {
+    std::string name = e.path().filename().string();
+    if (name[0] == '.' && text_ends(name.c_str(), ending.c_str())) remove_tree(e.path().c_str());
+  }
 }
 
 void await_end(const JobPtr& job) {
@@ -174,7 +178,7 @@ int run(const Arguments& a) {
   try {
     take_image(request, a.has("kill") ? kRequestKill : 0, images, limit, (*target.job)->keep);
   } catch (const Problem&) {
-    remove_partial_of_dead(request);
+    remove_partial_of_dead(request, images.empty() ? text_of((*target.job)->images) : images);
     throw;
   }
   if (a.has("kill")) await_end(target.job);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <sstream>
 
 #include "tools/command.h"
 #include "tools/config.h"
@@ -13,6 +14,8 @@
 namespace mig {
 
 namespace {
+
+constexpr size_t kHelpColumn = 24, kHelpWidth = 100;
 
 /// Where CLI11 puts what it parsed, until the one command that was chosen is known.
 struct Slot {
@@ -28,12 +31,59 @@ std::string flags_of(const Option& o) {
   return o.brief ? fmt::format("-{},--{}", o.brief, o.name) : fmt::format("--{}", o.name);
 }
 
-/// CLI11's help with our usage lines.
+/// Breaks a text into lines of at most `width` letters; the later ones begin with `indent`.
+std::string wrap(const std::string& text, size_t width, const std::string& indent) {
+  std::istringstream in(text);
+  std::string out, line;
+  for (std::string word; in >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > width) out += line + "\n" + indent, line.clear();
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + line;
+}
+
+std::string help_row(const std::string& names, const std::string& help) {
+  const std::string indent(kHelpColumn, ' ');
+  std::string s = fmt::format("  {:<{}}", names, kHelpColumn - 2);
+  if (s.size() > kHelpColumn) s += "\n" + indent;
+  return s + wrap(help, kHelpWidth - kHelpColumn, indent) + "\n";
+}
+
+std::string option_row(const Option& o) {
+  std::string names = o.brief ? fmt::format("-{}, --{}", o.brief, o.name) : fmt::format("    --{}", o.name);
+  if (o.value) names += std::string(" ") + o.value;
+  return help_row(
+      names, fmt::format("{} [{}]{}", o.help, environment_name(o.name), o.repeats ? " (repeatable)" : ""));
+}
+
+std::string help_of(const Command& c) {
+  std::string s = fmt::format("Usage: {}\n\n{}\n", usage_line(c), wrap(c.description, kHelpWidth, ""));
+  if (!c.positionals.empty()) s += "\nArguments:\n";
+  for (const Positional& p : c.positionals) s += help_row(p.name, p.help);
+  s += "\nOptions [each also by its environment variable]:\n";
+  for (const Option& o : c.options) s += option_row(o);
+  s += help_row("-h, --help", "print this help") + "\nExample:\n";
+  for (const char* e : c.examples) s += fmt::format("  {}\n", e);
+  return s;
+}
+
+std::string help_of_all() {
+  std::string s =
+      "Usage: mig COMMAND [OPTIONS] ...\n\nCheckpoint, restart and move running programs, without "
+      "root.\n\nCommands:\n";
+  for (const Command& c : commands())
+    if (!c.hidden) s += help_row(c.name, c.summary);
+  return s +
+         "\nExample:\n  mig run --name job -- ./prog\n  mig checkpoint job --kill\n  mig restart job.mig\n\n"
+         "`mig COMMAND --help` explains a command, `mig explain CODE` an error.\n";
+}
+
+/// The help comes from our table, not from CLI11.
 class Words : public CLI::Formatter {
  public:
-  std::string make_usage(const CLI::App* app, std::string) const override {
+  std::string make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const override {
     const Command* c = find_command(app->get_name());
-    return fmt::format("Usage: {}\n", c ? usage_line(*c) : "mig COMMAND [OPTIONS] ...");
+    return c ? help_of(*c) : help_of_all();
   }
 };
 
@@ -56,16 +106,8 @@ void add_positional(CLI::App& app, const Positional& p, Slots& slots) {
   app.add_option(p.name, slots.back()->value, p.help)->required(p.required)->type_name("");
 }
 
-std::string footer(const Command& c) {
-  std::string s = std::string(c.description) + "\n";
-  if (!c.examples.empty()) s += "\nExample:";
-  for (const char* e : c.examples) s += fmt::format("\n  {}", e);
-  return s;
-}
-
 void add_command(CLI::App& app, const Command& c, Slots& slots) {
   CLI::App* sub = app.add_subcommand(c.name, c.summary);
-  sub->footer(footer(c));
   if (c.hidden) sub->group("");
   for (const Positional& p : c.positionals) add_positional(*sub, p, slots);
   for (const Option& o : c.options) add_option(*sub, o, slots);
@@ -106,9 +148,6 @@ Arguments collect(const Slots& slots) {
 int run_command_line(std::vector<std::string> words) {
   CLI::App app("Checkpoint, restart and move running programs, without root.", "mig");
   app.formatter(std::make_shared<Words>());
-  app.footer(
-      "Example:\n  mig run --name job -- ./prog\n  mig checkpoint job --kill\n  mig restart job.mig\n\n"
-      "`mig COMMAND --help` explains a command, `mig explain CODE` an error.");
   app.set_version_flag("--version", "mig " MIG_VERSION);
   app.require_subcommand(1);
   const Command* command = words.empty() ? nullptr : find_command(words[0]);

@@ -39,6 +39,8 @@ CoreFile::CoreFile(const std::string& path, uint64_t expected_size) : path_(path
   parse_headers();
   std::sort(mappings_.begin(), mappings_.end(),
             [](const MappingEntry& a, const MappingEntry& b) { return a.record.start < b.record.start; });
+  std::sort(packed_.begin(), packed_.end(),
+            [](const PackedEntry& a, const PackedEntry& b) { return a.record.start < b.record.start; });
   std::sort(loads_.begin(), loads_.end(),
             [](const Elf64_Phdr& a, const Elf64_Phdr& b) { return a.p_vaddr < b.p_vaddr; });
 }
@@ -187,11 +189,13 @@ const char* CoreFile::saved_page(uint64_t address) const {
     uint64_t in = address - p.p_vaddr;
     if (in < p.p_filesz && p.p_filesz - in >= kPage) return data_ + p.p_offset + in;
   }
-  for (const PackedEntry& e : packed_) {
-    if (address < e.record.start || address >= e.record.end) continue;
+  auto behind = std::upper_bound(packed_.begin(), packed_.end(), address,
+                                 [](uint64_t a, const PackedEntry& e) { return a < e.record.start; });
+  if (behind != packed_.begin() && address < (behind - 1)->record.end) {
+    const PackedEntry& e = *(behind - 1);
     uint64_t page = (address - e.record.start) / kPage;
     auto bit = [&](uint64_t i) { return static_cast<unsigned char>(e.bitmap[i / 8]) >> (i % 8) & 1; };
-    if (!bit(page)) continue;
+    if (!bit(page)) return nullptr;
     uint64_t index = e.before[page / 64];
     for (uint64_t i = page & ~63UL; i < page; ++i) index += static_cast<uint64_t>(bit(i));
     return data_ + e.record.file_offset + index * kPage;

@@ -153,7 +153,7 @@ void Request::claim() {
     int32_t holder = 0;
     if (__atomic_compare_exchange_n(&request_.requester, &holder, getpid(), false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_RELAXED)) {
-      request_.requester_start = read_stat(getpid())->start;
+      request_.requester_start = read_stat(getpid()).value_or(ProcessStat{}).start;
       return;
     }
     if (process_alive(holder, request_.requester_start)) break;
@@ -183,12 +183,7 @@ void Request::settle_orphan() {
 }
 
 void Request::send(uint32_t flags, const std::string& images, const std::string& partial, double limit) {
-  Phase before = phase();
-  if (before == Phase::kRequested) set_phase(Phase::kIdle);  // of a mig that died before an answer
-  bool idle = before == Phase::kIdle || before == Phase::kRequested || before == Phase::kDone ||
-              before == Phase::kFailed;
-  if (!idle)
-    throw Problem(Error::kBusy, "job " + job_->name(), "a checkpoint that nobody waits for is under way");
+  settle_orphan();
   if (images.size() >= sizeof request_.images || partial.size() >= sizeof request_.partial)
     throw Problem(Error::kBadArgument, images, "the path is too long");
   request_.flags = flags;

@@ -23,6 +23,10 @@ namespace mig {
 namespace {
 
 void prepend_preload(const std::string& library) {
+  if (library.find_first_of(" :") != std::string::npos)
+    throw Problem(Error::kMissingStub, library,
+                  "the loader splits LD_PRELOAD at blanks and colons, and its path has one",
+                  "Install mig below a path without blanks and colons.");
   const char* old = getenv("LD_PRELOAD");
   std::string value = library;
   if (old && *old && std::string(old).find(library) == std::string::npos)
