@@ -1,0 +1,80 @@
+"""Rules that a machine can check (architecture, rule 1 of preload/): what libmig.so and mig-restart may need."""
+import re
+import subprocess
+
+from runner.case import Failure, Skip
+from runner.main import ROOT, Test
+
+
+def output(*argv):
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=True).stdout
+
+
+def needed(case):
+    case.build.need()
+    names = re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-dW", case.build.library))
+    extra = set(names) - {"libc.so.6", "ld-linux-x86-64.so.2"}
+    if extra or "libc.so.6" not in names:
+        raise Failure(f"libmig.so needs {names}")
+    if "(NEEDED)" in output("readelf", "-dW", case.build.stub) or "INTERP" in output("readelf", "-lW", case.build.stub):
+        raise Failure("mig-restart is not static")
+
+
+def symbols(case):
+    """Undefined symbols of the library are on the list, with versions not above GLIBC_2.31."""
+    case.build.need()
+    allowed = {line.split()[0] for line in (ROOT / "test/allowed-symbols.txt").read_text().splitlines() if line and line[0] != "#"}
+    wrong = []
+    for line in output("nm", "-D", "--undefined-only", case.build.library).splitlines():
+        name, _, version = line.split()[-1].partition("@")
+        numbers = re.fullmatch(r"@?GLIBC_(\d+)\.(\d+)(\.\d+)?", version)
+        if version and (not numbers or (int(numbers[1]), int(numbers[2])) > (2, 31)):
+            wrong.append(f"{name} has version {version.lstrip('@')}")
+        if name not in allowed:
+            wrong.append(f"{name} is not in test/allowed-symbols.txt")
+    if wrong:
+        raise Failure("; ".join(wrong))
+
+
+def constructors(case):
+    """One entry: no static constructors of C++."""
+    case.build.need()
+    found = re.findall(r"^ +\[ *\d+\] \.init_array +\S+ +\S+ +\S+ +(\S+)", output("readelf", "-SW", case.build.library), re.M)
+    if found and int(found[0], 16) > 16:
+        raise Failure(f".init_array holds {int(found[0], 16) // 8} functions")
+
+
+def exports(case):
+    """What the library exports: wrapped names of libc and mig_*; no C++ names."""
+    case.build.need()
+    names = [l.split()[-1].split("@")[0] for l in output("nm", "-D", "--defined-only", case.build.library).splitlines()]
+    libc = {l.split()[-1].split("@")[0] for l in output("nm", "-D", "--defined-only", "/lib/x86_64-linux-gnu/libc.so.6").splitlines()}
+    wrong = [n for n in names if not n.startswith("mig_") and n not in libc]
+    if wrong or "mig_checkpoint" not in names:
+        raise Failure(f"exported: {wrong or names}")
+
+
+def stack_executable(case):
+    case.build.need()
+    for path in (case.build.library, case.build.stub):
+        line = [l for l in output("readelf", "-lW", path).splitlines() if "GNU_STACK" in l]
+        if not line or "RWE" in line[0]:
+            raise Failure(f"{path.name}: executable stack")
+
+
+def layering(case):
+    """Dependencies point one way: preload -> image <- restore, tools -> image."""
+    allowed = {"preload": {"preload", "image"}, "restore": {"restore", "image"}, "image": {"image"}, "tools": {"tools", "image"}}
+    wrong = []
+    for folder, may in allowed.items():
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".h", ".cpp", ".S"):
+                for found in re.findall(r'^#include "(\w+)/', path.read_text(), re.M):
+                    if found not in may:
+                        wrong.append(f"{path.relative_to(ROOT)} includes {found}/")
+    if wrong:
+        raise Failure("; ".join(wrong))
+
+
+def tests(options):
+    return [Test(f"rule/{f.__name__}", f) for f in (needed, symbols, constructors, exports, stack_executable, layering)]

@@ -1,0 +1,102 @@
+"""A job under test: started, checkpointed, killed and restarted through the command, followed by its pid."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from . import host
+from .case import Failure
+
+
+class Job:
+    def __init__(self, case, name="job"):
+        self.case = case
+        self.name = name
+        self.images = case.directory(f"{name}.images")
+        self.pid = None
+        self.image = None
+        self.occupied = None
+
+    def start(self, argv, env=None, options=(), **streams):
+        """Starts it with `mig run`: same pid, same exit status."""
+        self.case.build.need()
+        process = self.case.spawn([self.case.build.mig, "run", "--name", self.name, "--images", self.images, *options, "--", *argv],
+                                  env=env, **streams)
+        self.pid = process.pid
+        self.process = process
+        return process
+
+    def start_preloaded(self, argv, env=None, **streams):
+        """Starts it with LD_PRELOAD and nothing else; it is addressed by its pid from then on."""
+        self.case.build.need()
+        process = self.case.spawn(argv, env={"LD_PRELOAD": str(self.case.build.library), **(env or {})}, **streams)
+        self.pid, self.name = process.pid, str(process.pid)
+        self.process = process
+        return process
+
+    def processes(self):
+        listing = json.loads(self.case.mig("ls", "--json").stdout)
+        for job in listing["jobs"]:
+            if job["job"] == self.name or any(str(p["pid"]) == self.name for p in job["processes"]):
+                return job["processes"]
+        return []
+
+    def checkpoint(self, *options, timeout=60, expect=0):
+        """Returns the path of the image that `mig checkpoint` printed."""
+        result = self.case.mig("checkpoint", self.name, *options, timeout=timeout, expect=expect)
+        if expect != 0:
+            return result
+        lines = result.stdout.strip().splitlines()
+        if not lines or not Path(lines[-1]).is_dir():
+            raise Failure(f"`mig checkpoint` printed no image directory: {result.stdout!r}")
+        self.image = Path(lines[-1])
+        return self.image
+
+    def checkpoint_and_kill(self, **more):
+        tids = host.threads(self.pid)
+        image = self.checkpoint("--kill", **more)
+        self.gone()
+        self.occupy(tids[:16])
+        return image
+
+    def gone(self):
+        """Waits for the end of the process (it is a child of this worker) and reaps it."""
+        self.case.wait(lambda: not host.alive(self.pid), f"end of process {self.pid}", 10)
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass
+
+    def occupy(self, tids):
+        """Makes sure that the old numbers are not given out again: sleepers on them (root), or numbers burnt."""
+        self.release()
+        if os.geteuid() == 0 and tids:
+            self.occupied = subprocess.Popen([str(self.case.build.tools / "occupy"), *map(str, tids)],
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.occupied.stdout.readline()
+        host.burn_pids(20)
+
+    def release(self):
+        if self.occupied:
+            self.occupied.stdin.close()
+            self.occupied.wait()
+            self.occupied = None
+
+    def restart(self, *options, image=None, timeout=60, **streams):
+        """Restarts it detached, and finds its new pid."""
+        name = self.name
+        before = self.pid
+        if streams:
+            process = self.case.spawn([self.case.build.mig, "restart", image or self.image, "--detach", *options], **streams)
+            if process.wait(timeout):
+                raise Failure(f"`mig restart` ended with {process.returncode}")
+        else:
+            self.case.mig("restart", image or self.image, "--detach", *options, timeout=timeout)
+        listing = json.loads(self.case.mig("ls", "--json").stdout)["jobs"]
+        jobs = [j for j in listing if j["job"] == name or any(str(p["vpid"]) == name for p in j["processes"])]
+        if not jobs or not jobs[0]["processes"]:
+            raise Failure(f"the restarted job {name} is not in `mig ls`: {listing}")
+        self.pid = jobs[0]["processes"][0]["pid"]
+        if before == self.pid and os.geteuid() == 0:
+            raise Failure(f"the restarted process got its old pid {before} although it was occupied")
+        return self.pid

@@ -1,0 +1,32 @@
+// timerfd: remaining time, interval, ticks not yet read, absolute ones, clocks and flags.
+#include <sys/timerfd.h>
+
+#include "subject.h"
+
+static int ticking, far, expired, absolute;
+
+static void setup(void) {
+  struct itimerspec t = {{0, 30000000}, {0, 30000000}}, later = {{9, 0}, {5000, 0}}, soon = {{0, 0}, {0, 1000000}}, at = {{0, 0}, {0, 0}};
+  ticking = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), far = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK);
+  expired = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), absolute = timerfd_create(CLOCK_REALTIME, 0);
+  at.it_value.tv_sec = time(NULL) + 5000;
+  EXPECT(!timerfd_settime(ticking, 0, &t, NULL) && !timerfd_settime(far, 0, &later, NULL));
+  EXPECT(!timerfd_settime(expired, 0, &soon, NULL) && !timerfd_settime(absolute, TFD_TIMER_ABSTIME, &at, NULL));
+  sleep_ms(20);
+}
+
+static void verify(void) {
+  struct itimerspec t;
+  uint64_t n = 0;
+  EXPECT(read(ticking, &n, 8) == 8 && n >= 1);
+  EXPECT(read(ticking, &n, 8) == 8 && n >= 1 && n < 10);
+  EXPECT(!timerfd_gettime(far, &t) && t.it_interval.tv_sec == 9 && t.it_value.tv_sec > 4900 && t.it_value.tv_sec < 5000);
+  EXPECT(read(far, &n, 8) < 0 && errno == EAGAIN);
+  EXPECT(read(expired, &n, 8) == 8 && n == 1);
+  struct itimerspec soon = {{0, 0}, {0, 1000000}};
+  timerfd_settime(expired, 0, &soon, NULL);
+  sleep_ms(20);
+  EXPECT(!timerfd_gettime(absolute, &t) && t.it_value.tv_sec > 4900 && t.it_value.tv_sec <= 5000);
+  EXPECT_EQ(fcntl(ticking, F_GETFD), FD_CLOEXEC);
+  EXPECT(fcntl(far, F_GETFL) & O_NONBLOCK);
+}
