@@ -16,6 +16,10 @@ constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '1'};
 constexpr int kMaxMembers = 1024;
 constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 
+/// si_value of a signal that mig sends with a request. When no request is there any more, mig has withdrawn it: the
+/// signal then means nothing (one without this value asks for a checkpoint all by itself).
+constexpr int kRequestValue = 0x4d494751;
+
 enum class Phase : uint32_t {
   kIdle = 0,
   kRequested = 1,   ///< by mig, before the signal

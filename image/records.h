@@ -19,6 +19,7 @@ enum class RecordType : uint32_t {
   kLimit = 5,
   kMapping = 10,
   kPackedPages = 11,
+  kGuard = 12,
   kThread = 20,
   kSignalAction = 30,
   kPendingSignal = 31,
@@ -31,6 +32,8 @@ enum class RecordType : uint32_t {
   kEpollEntry = 44,
   kInotifyWatch = 45,
   kTerminal = 46,
+  kSocketOption = 47,
+  kSocketAddress = 48,
 };
 
 constexpr uint32_t kRecordRequired = 1;
@@ -81,7 +84,8 @@ struct ProcessRecord {
   uint32_t coredump_filter;
   uint32_t membarrier;  ///< bits MEMBARRIER_CMD_REGISTER_* in force
   uint32_t thread_count;
-  int32_t io_flusher, mce_kill, tsc_mode, tagged_reserved;
+  int32_t io_flusher, mce_kill, tsc_mode;
+  uint32_t protection_keys;  ///< bit per allocated key (pkeys(7))
 };
 
 struct CredentialsRecord {
@@ -144,6 +148,11 @@ struct MappingRecord {  // tail: path
 /// Pages whose runs are too short for PT_LOADs of their own. Tail: bitmap, one bit per page of [start, end).
 struct PackedPagesRecord {
   uint64_t start, end, file_offset, page_count;
+};
+
+/// Pages that raise SIGSEGV when touched (MADV_GUARD_INSTALL, Linux 6.13).
+struct GuardRecord {
+  uint64_t start, end;
 };
 
 /// The registers that a function call preserves; where a stopped thread goes on inside the library.
@@ -237,7 +246,10 @@ enum class DescriptionKind : uint32_t {
 constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (ContentsRecord)
 constexpr uint32_t kDescriptionWritten = 2;   ///< open for writing: cut back at the restart
 
-/// An open file description. Several descriptors may refer to one. Tail: path (as seen by the kernel).
+constexpr uint32_t kDescriptionAlone = 4;     ///< a pipe or socket whose other end is gone, or is lost by the restart
+
+/// An open file description. Several descriptors may refer to one. Tail: path (as seen by the kernel). The records
+/// that belong to it (locks, contents, addresses, options, entries) stand behind it, before the next description.
 struct DescriptionRecord {
   uint32_t id;  ///< counts from 0 within the process file
   uint32_t kind;
@@ -268,11 +280,26 @@ struct FileLockRecord {
   int64_t start, length;
 };
 
-/// The bytes of a pipe, a socket's queue or an unlinked file. Tail: the bytes, or none when they stand in `carried`.
+/// The bytes of a pipe, a socket's queue (one record per message where there are boundaries) or an unlinked file.
+/// Tail: the bytes, or none when they stand in `carried` (image/carried.h).
 struct ContentsRecord {
   uint32_t description;
-  uint32_t carried;  ///< n > 0: the bytes are in files/VPID.n of the image
+  uint32_t carried;   ///< n > 0: the bytes are in files/VPID.n of the image
   uint64_t size;
+  uint64_t checksum;  ///< of the whole carried file
+};
+
+/// An option of a socket that a setsockopt(2) with the same bytes brings back. Tail: its value.
+struct SocketOptionRecord {
+  uint32_t description;
+  int32_t level, name;
+  uint32_t reserved;
+};
+
+/// Tail: a struct sockaddr.
+struct SocketAddressRecord {
+  uint32_t description;
+  uint32_t peer;  ///< 0: its own (bind), 1: whom it is connected to
 };
 
 struct EpollEntryRecord {

@@ -122,6 +122,31 @@ bool tell_written(const ImagePlace& place, const Request& request, int64_t began
   end_process();
 }
 
+/// Maps the file into state.job. A file of another size is not a job's.
+bool map_job(const char* path, int flags) {
+  ScopedFd fd(open_path(path, flags | O_NOFOLLOW, 0600));
+  struct stat st;
+  if (!fd.ok() || sys(__NR_fstat, fd.get(), &st) < 0 || st.st_uid != static_cast<uid_t>(sys(__NR_geteuid))) return false;
+  if (flags & O_CREAT ? sys(__NR_ftruncate, fd.get(), sizeof(Job)) < 0 : st.st_size != sizeof(Job)) return false;
+  long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
+  if (failed(p)) return false;
+  state.job = reinterpret_cast<Job*>(p);
+  return true;
+}
+
+/// Enters a job that other members have made. False: nobody in it is alive, it is a left-over.
+bool join_members() {
+  for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i) {
+    int32_t pid = state.job->members[i].pid;
+    if (pid <= 0 || pid == sys(__NR_getpid) || sys(__NR_kill, pid, 0) == -ESRCH) continue;
+    enter_member();
+    return true;
+  }
+  sys(__NR_munmap, state.job, sizeof(Job));
+  state.job = nullptr;
+  return false;
+}
+
 }  // namespace
 
 uint64_t own_start_time() {
@@ -136,21 +161,16 @@ uint64_t own_start_time() {
 }
 
 void join_job() {
-  char path[512];
-  Text text(path);
+  char path[512], fresh[512];
+  Text text(path), fresh_text(fresh);
   job_path(text);
+  fresh_text << state.run_directory << "/." << state.job_name << "." << sys(__NR_getpid);
   sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
-  ScopedFd fd(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (!fd.ok()) return;
-  struct stat st;
-  if (sys(__NR_fstat, fd.get(), &st) < 0 || st.st_uid != static_cast<uid_t>(sys(__NR_geteuid))) return;
-  bool fresh = st.st_size != sizeof(Job);
-  if (fresh && sys(__NR_ftruncate, fd.get(), sizeof(Job)) < 0) return;
-  long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
-  if (failed(p)) return;
-  state.job = reinterpret_cast<Job*>(p);
+  if (map_job(path, O_RDWR) && join_members()) return;
+  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) return;
   initialise(state.job);
   enter_member();
+  sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
 }
 
 void leave_job() {

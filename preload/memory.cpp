@@ -55,14 +55,25 @@ class MappingSaver {
   }
 
  private:
+  /// The runs of pages that exist; guard regions among them become records.
+  template <class Visit>
+  long each_run(Visit visit) {
+    return pages_.each_run(r_.start, r_.end, [&](const PageRun& run) -> long {
+      if (!run.guard) return visit(run);
+      return writer_.record(RecordType::kGuard, GuardRecord{run.start, run.end}) ? 0 : -ENOMEM;
+    });
+  }
+
+  /// Reading page map entries of a reserve of terabytes takes seconds; the ioctl skips holes.
+  bool is_surely_empty() const { return !pages_.skips_holes() && !mapping_.resident && !(r_.advice & kHugeTlb); }
+
   long save_present() {
-    if (!mapping_.resident && !(r_.advice & kHugeTlb)) return 0;
-    return pages_.each_run(r_.start, r_.end, [&](const PageRun& run) { return save_run(run.start, run.end, 0); });
+    if (is_surely_empty()) return 0;
+    return each_run([&](const PageRun& run) { return save_run(run.start, run.end, 0); });
   }
   long save_changed() {
-    if (!mapping_.resident) return 0;
-    return pages_.each_run(r_.start, r_.end,
-                           [&](const PageRun& run) { return run.anonymous ? save_run(run.start, run.end, 0) : 0; });
+    if (is_surely_empty()) return 0;
+    return each_run([&](const PageRun& run) { return run.anonymous ? save_run(run.start, run.end, 0) : 0; });
   }
   /// The changed pages, and between them those that the file holds.
   long save_all() {
@@ -73,7 +84,7 @@ class MappingSaver {
     } else if (!mapping_.resident) {
       return save_deleted();
     }
-    long r = pages_.each_run(r_.start, r_.end, [&](const PageRun& run) -> long {
+    long r = each_run([&](const PageRun& run) -> long {
       if (!run.anonymous) return 0;
       if (run.start > at)
         if (long e = save_file_pages(at, run.start < file_end ? run.start : file_end); e < 0) return e;

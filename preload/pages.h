@@ -10,14 +10,17 @@ namespace mig {
 struct PageRun {
   uint64_t start, end;
   bool anonymous;  ///< the process's own pages; false: pages of a file or shared object
+  bool guard;      ///< no page, but a guard region
 };
 
 /// Reads /proc/self/pagemap, by ioctl(PAGEMAP_SCAN) where the kernel has it (Linux 6.7), else entry by entry.
 class PageMap {
  public:
-  PageMap() : fd_(open_path("/proc/self/pagemap", O_RDONLY)) {}
+  PageMap();
   bool ok() const { return fd_.ok(); }
   int error() const { return fd_.error(); }
+  /// Untouched stretches cost no time.
+  bool skips_holes() const { return !no_ioctl_; }
 
   /// Calls `visit(PageRun)` for the present or swapped pages of [start, end), in order; shared zero pages are left
   /// out. Returns 0 or a negative error number; `visit` returns 0 or a negative number to stop.
@@ -41,6 +44,7 @@ class PageMap {
   static constexpr int kRuns = 256;
   ScopedFd fd_;
   bool no_ioctl_ = false;
+  bool no_guards_ = false;  ///< the kernel does not tell them
   PageRun runs_[kRuns];
 };
 

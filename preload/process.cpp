@@ -4,6 +4,7 @@
 // PR_SET_MM_MAP takes back. The umask is read from /proc/self/status, since umask(2) can only be read by changing it.
 #include "preload/process.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <string.h>
@@ -67,6 +68,18 @@ struct Status {
   uint64_t inheritable, permitted, effective, bounding, ambient;
   long seccomp;
 };
+
+/// Which protection keys the program has allocated: those that cannot be allocated now. Changes PKRU of this handler
+/// only: the program's own returns with its signal frame.
+uint32_t protection_keys() {
+  long taken[16];
+  int n = 0;
+  uint32_t keys = 0xffff;
+  while (n < 16 && (taken[n] = sys(__NR_pkey_alloc, 0, 0)) > 0) keys &= ~(1u << taken[n++]);
+  if (!n && taken[0] != -ENOSPC) return 0;
+  while (n) sys(__NR_pkey_free, taken[--n]);
+  return keys;
+}
 
 Status read_status() {
   Status s{};
@@ -171,6 +184,7 @@ bool save_process(ImageWriter& writer) {
   p.coredump_filter = static_cast<uint32_t>(hex_in("/proc/self/coredump_filter"));
   long registered = sys(__NR_membarrier, 1 << 9, 0, 0);  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
   p.membarrier = registered > 0 ? static_cast<uint32_t>(registered) : 0;
+  p.protection_keys = protection_keys();
   p.thread_count = state.claimed;
   if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) &&
       save_texts(writer) && save_auxv(writer))

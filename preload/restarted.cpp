@@ -22,6 +22,15 @@ void wait_for_threads() {
   for (uint32_t n; (n = load(&state.returned)) < others;) futex_wait(&state.returned, n, kSecond);
 }
 
+/// Whoever waits for the restart learns that the job can be found.
+void say_ready() {
+  int fd = state.resume.ready_fd;
+  if (fd < 0) return;
+  char byte = 1;
+  write_all(fd, &byte, 1);
+  sys(__NR_close, fd);
+}
+
 }  // namespace
 
 void come_back() {
@@ -36,6 +45,7 @@ void come_back() {
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   state.job = nullptr;
   join_job();
+  say_ready();
 }
 
 }  // namespace mig

@@ -1,13 +1,11 @@
 // How a restart gives up: one sentence on stderr and the exit code that belongs to it. Until the commit point nothing
 // of the user's has been changed, so giving up is always safe.
 #pragma once
+#include "image/base/error_text.h"
 #include "image/base/text.h"
 #include "image/errors.h"
 
 namespace mig {
-
-/// The kernel's reason in words.
-const char* error_text(long result);
 
 /// Prints `mig: OBJECT: CAUSE. REMEDY (MIGNNNN)` and ends the process.
 [[noreturn]] void give_up(Error error, const char* object, const char* cause);

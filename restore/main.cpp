@@ -47,6 +47,7 @@ void tell_library(uint64_t vdso) {
     auto info = reinterpret_cast<ResumeInfo*>(p.resume_address);
     info->restarted = 1;
     info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
+    info->ready_fd = options.ready_fd;
     info->vdso = vdso;
     info->restarted_at = clock_now(CLOCK_REALTIME);
     info->home = home_range().start, info->home_size = home_range().end - home_range().start;
@@ -54,13 +55,6 @@ void tell_library(uint64_t vdso) {
     text_copy(info->image, options.image, sizeof info->image);
     text_copy(info->directory, options.run_directory, sizeof info->directory);
   });
-}
-
-void say_ready() {
-  if (options.ready_fd < 0) return;
-  char byte = 1;
-  write_all(options.ready_fd, &byte, 1);
-  sys(__NR_close, options.ready_fd);
 }
 
 [[noreturn]] void restart(void* argument) {
@@ -81,7 +75,6 @@ void say_ready() {
   tell_library(vdso);
   sys(__NR_close, image.fd());
   restore_timers();
-  say_ready();
   release_all_threads();
 }
 

@@ -29,6 +29,8 @@ struct PlannedMapping {
   bool from_file;  ///< a private mapping whose file is here, unchanged
 };
 
+constexpr long kMseal = 462;  ///< Linux 6.10
+
 HomeArray<PlannedMapping> mappings;
 HomeArray<AddressRange> taken;  ///< the addresses of `mappings`, in order
 
@@ -251,6 +253,28 @@ void load_pages() {
   loader.finish();
 }
 
+void restore_guards() {
+  constexpr int kGuardInstall = 102;
+  image.each_as<GuardRecord>(RecordType::kGuard, [](const GuardRecord& g, const char*) {
+    long r = sys(__NR_madvise, g.start, g.end - g.start, kGuardInstall);
+    if (r < 0) give_up(Error::kResourceFailed, "a guard region of the program's memory", "MADV_GUARD_INSTALL", r);
+  });
+}
+
+/// Keys are given out in order: allocate up to the highest, give back those the program had not.
+void restore_protection_keys() {
+  uint32_t keys = 0;
+  image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) { keys = p.protection_keys; });
+  uint32_t have = 1;
+  while (keys & ~have) {
+    long key = sys(__NR_pkey_alloc, 0, 0);
+    if (key < 0 || key > 31) give_up(Error::kResourceFailed, "memory protection keys", "pkey_alloc", key);
+    have |= 1u << key;
+  }
+  for (int key = 1; key < 32; ++key)
+    if (have & ~keys & 1u << key) sys(__NR_pkey_free, key);
+}
+
 struct AdviceCall {
   MappingAdvice flag;
   int advice;
@@ -264,8 +288,12 @@ constexpr AdviceCall kAdvice[] = {
 void finish_mapping(const PlannedMapping& m) {
   const MappingRecord& r = m.record;
   uint64_t size = r.end - r.start;
-  if (!(r.protection & PROT_WRITE))
+  if (r.protection_key) {
+    if (long e = sys(__NR_pkey_mprotect, r.start, size, r.protection, r.protection_key); e < 0)
+      mapping_failed(m, "give it its protection key", e);
+  } else if (!(r.protection & PROT_WRITE)) {
     if (long e = sys(__NR_mprotect, r.start, size, r.protection); e < 0) mapping_failed(m, "protect", e);
+  }
   for (const AdviceCall& a : kAdvice)
     if (r.advice & a.flag) sys(__NR_madvise, r.start, size, a.advice);
   if (r.advice & kLocked) {
@@ -364,7 +392,12 @@ void restore_memory() {
 }
 
 void finish_memory() {
+  restore_protection_keys();
   for (const PlannedMapping& m : mappings) finish_mapping(m);
+  restore_guards();
+  for (const PlannedMapping& m : mappings)
+    if (m.record.advice & kSealed)
+      if (long r = sys(kMseal, m.record.start, m.record.end - m.record.start, 0); r < 0) mapping_failed(m, "seal", r);
   set_bounds();
 }
 
