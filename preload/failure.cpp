@@ -1,5 +1,4 @@
-#include <string.h>
-
+#include "image/base/error_text.h"
 #include "image/base/text.h"
 #include "preload/state.h"
 
@@ -15,8 +14,7 @@ bool refuse(Error error, const char* object, const char* cause) {
 
 bool refuse_errno(Error error, const char* object, const char* action, long result) {
   state.failure.error = error;
-  const char* name = strerrordesc_np(static_cast<int>(-result));
-  Text(state.failure.message) << object << ": " << action << " failed: " << (name ? name : "unknown error");
+  Text(state.failure.message) << object << ": " << action << " failed: " << error_text(result);
   return false;
 }
 

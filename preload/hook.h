@@ -1,10 +1,9 @@
 // Wrapped functions of libc: how a wrapper is declared, and how it reaches the original.
 //
 // A wrapper is an ordinary function of the same name, exported with MIG_EXPORT. Its original is found by
-// dlsym(RTLD_NEXT) at the first call: other libraries' constructors may call wrappers before ours has run.
-// Where dlsym must not be called (the checkpoint path), nothing is wrapped either: raw system calls are used there.
+// next_symbol() at the first call: other libraries' constructors may call wrappers before ours has run.
 #pragma once
-#include <dlfcn.h>
+#include "preload/symbols.h"
 
 #define MIG_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -22,7 +21,7 @@ class Hook<Result (*)(Args...)> {
   auto get() -> Result (*)(Args...) {
     auto f = __atomic_load_n(&original_, __ATOMIC_RELAXED);
     if (__builtin_expect(!f, 0)) {
-      f = reinterpret_cast<Result (*)(Args...)>(dlsym(RTLD_NEXT, name_));
+      f = reinterpret_cast<Result (*)(Args...)>(next_symbol(name_));
       __atomic_store_n(&original_, f, __ATOMIC_RELAXED);
     }
     return f;

@@ -12,7 +12,6 @@
 #include "preload/threads.h"
 
 #include <asm/prctl.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,6 +22,7 @@
 #include "image/base/text.h"
 #include "preload/calls.h"
 #include "preload/ids.h"
+#include "preload/symbols.h"
 
 namespace mig {
 namespace {
@@ -69,7 +69,7 @@ void describe_scheduling(ThreadRecord& r) {
 }  // namespace
 
 void learn_thread_layout() {
-  auto offset = static_cast<long*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
+  auto offset = static_cast<long*>(next_symbol("__rseq_offset"));
   if (!offset) return;
   rseq_offset = *offset;
   has_rseq = true;
