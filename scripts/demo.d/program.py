@@ -8,7 +8,6 @@ import os
 import queue
 import socket
 import sqlite3
-import sys
 import threading
 import time
 
@@ -20,8 +19,12 @@ def search(begin, step):
     n = begin
     while True:
         if all(n % d for d in range(2, int(n ** 0.5) + 1)):
-            found.put((n, threading.get_native_id()))
+            found.put(n)
         n += step
+
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 threads = [threading.Thread(target=search, args=(100_001 + 2 * i, 6), daemon=True) for i in range(3)]
@@ -33,16 +36,13 @@ database.execute("create table primes(step integer, prime integer unique)")
 database.execute("begin immediate")
 running = hashlib.sha256()
 for step in range(1, STEPS + 1):
-    tids = set()
     for _ in range(25):
-        prime, tid = found.get()
+        prime = found.get()
         database.execute("insert into primes values(?, ?)", (step, prime))
         running.update(b"%d" % step)
-        tids.add(tid)
     rows = database.execute("select count(*) from primes").fetchone()[0]
-    print(step, socket.gethostname(), os.getpid(), ",".join(map(str, sorted(t.native_id for t in threads))), rows, running.hexdigest()[:8], flush=True)
+    say(step, socket.gethostname(), os.getpid(), ",".join(str(t.native_id) for t in threads), rows, running.hexdigest()[:8])
     time.sleep(0.1)
 database.execute("commit")
-print("committed", socket.gethostname(), os.getpid(), flush=True)
-sys.stdout.close()
+say("committed", socket.gethostname(), os.getpid())
 os._exit(0)

@@ -97,7 +97,7 @@ def documentation(case):
     case.build.need(case.build.root / "tools/mig.1", case.build.root / "tools/mig-checkpoint.1")
     for shell in ("bash", "zsh"):
         script = case.mig("generate", "completion", shell).stdout
-        if shutil.which(shell) and case.run([shell, "-n", "/dev/stdin"], input=script, expect=None).returncode:
+        if shutil.which(shell) and case.run([shell, "-n", case.file(f"completion.{shell}", script)], expect=None).returncode:
             raise Failure(f"{shell} does not take its completion")
     if shutil.which("man"):
         said = tool("man", "--warnings", "-l", "-P", "cat", case.build.root / "tools/mig-checkpoint.1")

@@ -4,6 +4,7 @@ The comment line `// mig-test: ...` in a subject's source sets:
     generations=N timeout=S   how often and how long     root | user   only as that user
     refused=MIGnnnn           the checkpoint must be refused with this code, and the program must go on
     peer=tcp                  the runner listens on 127.0.0.1; the port stands in the file `port`
+    drops                     the program becomes another user: its image directory is open to all
     allocators                also with jemalloc, tcmalloc and mimalloc preloaded      long   only with --long
 """
 import glob
@@ -89,6 +90,8 @@ def restarted(name, a, generations, preload, case):
     subject = Subject(case, name, a)
     job = Job(case)
     case.later(job.release)
+    if "drops" in a:
+        job.images.chmod(0o777)  # the program writes its image as whom it becomes
     job.start(subject.argv(), env={"LD_PRELOAD": preload} if preload else None)
     for g in range(generations):
         subject.ready(g, job.pid)

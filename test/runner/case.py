@@ -47,6 +47,7 @@ class Case:
         self.source = source
         self.story = []  # commands that ran, printed when the test fails
         self.cleanups = []
+        self.program = None  # for the backtrace of a core
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("MIG_") and k != "LD_PRELOAD"}
         self.env.update(MIG_RUN=str(self.scratch / "run"), XDG_RUNTIME_DIR=str(self.scratch / "run"),
                         HOME=str(self.scratch), TMPDIR=str(self.scratch), LC_ALL="C.UTF-8", NO_COLOR="1")
@@ -178,9 +179,10 @@ class Case:
         cores = [c for c in cores if c.is_file() and c.read_bytes()[:4] == b"\x7fELF"]
         if not cores or not shutil.which("gdb"):
             return ""
-        out = subprocess.run(["gdb", "-nx", "-batch", "-c", str(cores[0]), "-ex", "info registers rip rsp", "-ex", "x/3i $rip", "-ex", "bt 12"],
+        out = subprocess.run(["gdb", "-nx", "-batch", *([str(self.program)] if self.program else []), "-c", str(cores[-1]), "-ex", "info registers rip rsp",
+                              "-ex", "x/3i $rip", "-ex", "print $_siginfo._sifields._sigfault", "-ex", "info symbol $rip", "-ex", "thread apply all bt 10"],
                              stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-        return "\n" + out[-2500:]
+        return "\n" + out[-3500:]
 
     def report(self):
         output = self.scratch / "output"

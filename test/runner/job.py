@@ -20,6 +20,7 @@ class Job:
     def start(self, argv, env=None, options=(), **streams):
         """Starts it with `mig run`: same pid, same exit status."""
         self.case.build.need()
+        self.case.program = argv[0]
         process = self.case.spawn([self.case.build.mig, "run", "--name", self.name, "--images", self.images, *options, "--", *argv],
                                   env=env, **streams)
         self.pid = process.pid
@@ -76,6 +77,11 @@ class Job:
             self.occupied.stdout.readline()
         host.burn_pids(20)
 
+    def deaths(self):
+        """How the processes that came to this worker by reparenting have ended."""
+        ended = [p for p in host.children(os.getpid()) if host.state(p) == "Z"]
+        return "".join(f"; process {p} ended{self.case.reap(p)}" for p in ended)
+
     def release(self):
         if self.occupied:
             self.occupied.stdin.close()
@@ -95,7 +101,7 @@ class Job:
         listing = json.loads(self.case.mig("ls", "--json").stdout)["jobs"]
         jobs = [j for j in listing if j["job"] == name or any(str(p["vpid"]) == name for p in j["processes"])]
         if not jobs or not jobs[0]["processes"]:
-            raise Failure(f"the restarted job {name} is not in `mig ls`: {listing}")
+            raise Failure(f"the restarted job {name} is not in `mig ls`: {listing}{self.deaths()}")
         self.pid = jobs[0]["processes"][0]["pid"]
         if before == self.pid and os.geteuid() == 0:
             raise Failure(f"the restarted process got its old pid {before} although it was occupied")

@@ -1,5 +1,5 @@
 // A program started by root that became an ordinary user is restarted by root as that user: no privilege comes back.
-// mig-test: root
+// mig-test: root drops
 #include <grp.h>
 #include <sys/prctl.h>
 
