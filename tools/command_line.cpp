@@ -34,12 +34,18 @@ std::string flags_of(const Option& o) {
 /// Breaks a text into lines of at most `width` letters; the later ones begin with `indent`.
 std::string wrap(const std::string& text, size_t width, const std::string& indent) {
   std::istringstream in(text);
-  std::string out, line;
+  std::string out;
+  size_t column = 0;
   for (std::string word; in >> word;) {
-    if (!line.empty() && line.size() + 1 + word.size() > width) out += line + "\n" + indent, line.clear();
-    line += (line.empty() ? "" : " ") + word;
+    bool breaks = column && column + 1 + word.size() > width;
+    if (breaks)
+      out.append("\n").append(indent);
+    else if (column)
+      out += ' ';
+    out += word;
+    column = (breaks || !column ? 0 : column + 1) + word.size();
   }
-  return out + line;
+  return out;
 }
 
 std::string help_row(const std::string& names, const std::string& help) {

@@ -57,9 +57,9 @@ Json describe_process(const CoreFile& core) {
 
 Json describe_credentials(const CredentialsRecord& c, const RecordHeader* h) {
   Json groups = Json::array();
-  for (uint32_t i = 0; i < c.group_count && (i + 1) * 4 <= h->tail_size; ++i) {
+  for (uint32_t i = 0; i < c.group_count && (i + 1) * sizeof i <= h->tail_size; ++i) {
     uint32_t group;
-    memcpy(&group, record_tail(h) + i * 4, 4);
+    memcpy(&group, record_tail(h) + i * sizeof group, sizeof group);
     groups.push_back(group);
   }
   return {{"uid", {c.ruid, c.euid, c.suid, c.fsuid}},

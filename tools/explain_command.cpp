@@ -37,7 +37,7 @@ const char* exit_words(int code) {
   }
 }
 
-const ErrorInfo& look_up(std::string word) {
+const ErrorInfo& look_up(const std::string& word) {
   std::string digits = word;
   if (digits.size() > 3 && (digits[0] == 'M' || digits[0] == 'm')) digits = digits.substr(3);
   bool number =

@@ -68,7 +68,7 @@ bool is_number(const std::string& s) {
 
 void refuse_foreign(int pid, const std::string& object) {
   struct stat st;
-  if (stat(("/proc/" + std::to_string(pid)).c_str(), &st) == 0 && st.st_uid != geteuid() && geteuid() != 0)
+  if (stat(("/proc/" + std::to_string(pid)).c_str(), &st) == 0 && st.st_uid != geteuid())
     throw Problem(Error::kWrongUser, object);
 }
 

@@ -108,6 +108,14 @@ const char* state_word(char state) {
   }
 }
 
+std::vector<char*> argument_vector(const std::vector<std::string>& words) {
+  std::vector<char*> v;
+  v.reserve(words.size() + 1);
+  for (const std::string& w : words) v.push_back(const_cast<char*>(w.c_str()));
+  v.push_back(nullptr);
+  return v;
+}
+
 std::string join_command(const std::vector<std::string>& words) {
   std::string s;
   for (const std::string& w : words) s += (s.empty() ? "" : " ") + w;

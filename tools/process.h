@@ -25,6 +25,8 @@ std::string thread_status_field(int pid, int tid, const std::string& field);
 bool process_alive(int pid, uint64_t start);
 /// "running", "sleeping", ...
 const char* state_word(char state);
+/// For exec: pointers into the words, and the null at the end.
+std::vector<char*> argument_vector(const std::vector<std::string>& words);
 std::string join_command(const std::vector<std::string>& words);
 /// The whole text of a (kernel) file, empty when it cannot be read.
 std::string slurp(const std::string& path);

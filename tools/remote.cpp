@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/problem.h"
+#include "tools/process.h"
 
 namespace mig {
 
@@ -19,9 +20,7 @@ std::string output_of(const std::vector<std::string>& words, int& status) {
   pid_t child = fork();
   if (child == 0) {
     dup2(ends[1], 1);
-    std::vector<char*> argv;
-    for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
-    argv.push_back(nullptr);
+    std::vector<char*> argv = argument_vector(words);
     execvp(argv[0], argv.data());
     _exit(127);
   }

@@ -95,6 +95,7 @@ void send_signal(const Member& m, int tid, int signal) {
   siginfo_t info = {};
   info.si_signo = signal, info.si_code = SI_QUEUE;
   info.si_pid = getpid(), info.si_uid = getuid();
+  info.si_value.sival_int = kRequestValue;
   if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return;
   if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return;
   if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
@@ -192,8 +193,8 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
   request_.progress = request_.bytes = request_.processes = 0;
   request_.stopped = request_.total = 0;
   request_.limit = static_cast<int64_t>(limit * 1e9);
-  strcpy(request_.images, images.c_str());
-  strcpy(request_.partial, partial.c_str());
+  text_copy(request_.images, images.c_str(), sizeof request_.images);
+  text_copy(request_.partial, partial.c_str(), sizeof request_.partial);
   request_.image[0] = request_.message[0] = 0;
   sent_ = true;
   int tid = choose_thread(member_.pid, (*job_)->signal);

@@ -2,7 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,10 +17,15 @@
 #include "tools/manifest.h"
 #include "tools/parts.h"
 #include "tools/problem.h"
+#include "tools/process.h"
 
 namespace mig {
 
 namespace {
+
+constexpr int kReadyLimit = 600;         ///< seconds for a job to be restored
+constexpr int kReadySlice = 200;         ///< milliseconds
+constexpr int kHighestInherited = 4096;  ///< where the kernel cannot close a range
 
 void check_cpu(const std::string& image, const Manifest& m) {
   const CpuSet host = cpu_features();
@@ -88,10 +96,16 @@ std::vector<std::string> stub_words(const Arguments& a, const std::string& image
   return w;
 }
 
-[[noreturn]] void become_stub(const std::vector<std::string>& words) {
-  std::vector<char*> argv;
-  for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
-  argv.push_back(nullptr);
+/// What this shell happens to have open is nothing to the program, and may have the numbers of its own.
+void close_inherited(int keep) {
+  if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+    for (int fd = 3; fd < kHighestInherited; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (keep >= 0) fcntl(keep, F_SETFD, 0);
+}
+
+[[noreturn]] void become_stub(const std::vector<std::string>& words, int keep = -1) {
+  close_inherited(keep);
+  std::vector<char*> argv = argument_vector(words);
   unsetenv("LD_PRELOAD");
   execv(argv[0], argv.data());
   throw Problem(Error::kMissingStub, argv[0], kernel_reason(errno));
@@ -101,17 +115,22 @@ int status_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/// Waits for the stub's byte; the end of the pipe without one means that it failed and said why.
+/// Waits for the stub's byte; the end of the pipe, or of the stub, without one means that it failed and said
+/// why.
 int await_ready(pid_t child, int fd) {
-  char byte;
-  ssize_t n;
-  do n = read(fd, &byte, 1);
-  while (n < 0 && errno == EINTR);
-  if (n == 1) return 0;
-  int status = 0;
-  waitpid(child, &status, 0);
-  int code = status_of(status);
-  return code ? code : kExitInternal;
+  for (int slices = 0; slices < kReadyLimit * 1000 / kReadySlice; ++slices) {
+    pollfd p = {fd, POLLIN, 0};
+    int status = 0;
+    if (poll(&p, 1, kReadySlice) > 0) {
+      char byte;
+      if (read(fd, &byte, 1) == 1) return 0;
+      if (waitpid(child, &status, 0) == child) return status_of(status) ? status_of(status) : kExitInternal;
+    }
+    if (waitpid(child, &status, WNOHANG) == child) return status_of(status);
+  }
+  throw Problem(Error::kRequesterTimeout, fmt::format("pid {}", child),
+                fmt::format("it has not reported within {} s that it runs", kReadyLimit),
+                "See `mig ls` for its state.");
 }
 
 int restart_detached(std::vector<std::string> words) {
@@ -121,9 +140,8 @@ int restart_detached(std::vector<std::string> words) {
   if (child < 0) throw Problem(Error::kNoMemory, "fork", kernel_reason(errno));
   if (child == 0) {
     setsid();
-    fcntl(ends[1], F_SETFD, 0);
     words.insert(words.end() - 1, {"--ready-fd", std::to_string(ends[1])});
-    become_stub(words);
+    become_stub(words, ends[1]);
   }
   close(ends[1]);
   return await_ready(child, ends[0]);

@@ -16,6 +16,7 @@
 #include "tools/jobs.h"
 #include "tools/parts.h"
 #include "tools/problem.h"
+#include "tools/process.h"
 #include "tools/program_check.h"
 
 namespace mig {
@@ -80,9 +81,7 @@ int run(const Arguments& a) {
   check_program(program);
   set_environment(a);
   prepend_preload(library);
-  std::vector<char*> words;
-  for (const std::string& w : a.rest) words.push_back(const_cast<char*>(w.c_str()));
-  words.push_back(nullptr);
+  std::vector<char*> words = argument_vector(a.rest);
   execvp(program.c_str(), words.data());
   throw Problem(Error::kNoProgram, program, kernel_reason(errno));
 }

@@ -56,12 +56,19 @@ bool names_code(const Elf64_Sym& s) {
          s.st_value && s.st_name;
 }
 
-std::string demangle(const std::string& name) {
+std::string demangle(std::string name) {
+  name.resize(std::min(name.find('@'), name.size()));  // nanosleep@GLIBC_2.2.5
   int status = 0;
   char* plain = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
   std::string s = status == 0 && plain ? plain : name;
   free(plain);
   return s;
+}
+
+std::string debug_path(const unsigned char* id, size_t size) {
+  std::string s = "/usr/lib/debug/.build-id/";
+  for (size_t i = 0; i < size; ++i) s += (i == 1 ? "/" : "") + fmt::format("{:02x}", id[i]);
+  return s + ".debug";
 }
 
 /// The file on disk is the one that was mapped.
@@ -118,6 +125,7 @@ Module* Symbols::load_module(const MappingEntry& m) {
   module->start = m.record.start, module->end = page_up(module->bias + highest);
   for (const Elf64_Phdr& p : headers) {
     if (p.p_type == PT_GNU_EH_FRAME) module->unwind = module->bias + p.p_vaddr;
+    if (p.p_type == PT_NOTE) module->notes.push_back(p);
     if (p.p_type == PT_DYNAMIC) module->dynamic = module->bias + p.p_vaddr;
   }
   slot = std::move(module);
@@ -164,10 +172,27 @@ void Symbols::read_memory_symbols(Module& m) {
   }
 }
 
+/// Where distributions put the symbols that they strip: by the file's build id, which is in its memory too.
+std::string Symbols::debug_file(const Module& m) const {
+  for (const Elf64_Phdr& p : m.notes)
+    for (uint64_t at = p.p_vaddr, end = at + std::min<uint64_t>(p.p_memsz, kPage);
+         at + sizeof(Elf64_Nhdr) < end;) {
+      Elf64_Nhdr n;
+      unsigned char id[64];
+      if (!core_.read(m.bias + at, &n, sizeof n)) break;
+      at += sizeof n + note_align(n.n_namesz);
+      bool build_id = n.n_type == NT_GNU_BUILD_ID && n.n_descsz > 1 && n.n_descsz <= sizeof id;
+      if (build_id && core_.read(m.bias + at, id, n.n_descsz)) return debug_path(id, n.n_descsz);
+      at += note_align(n.n_descsz);
+    }
+  return "";
+}
+
 void Symbols::read_symbols(Module& m) {
   m.symbols_read = true;
   const MappingEntry* mapping = core_.mapping_at(m.base);
-  if (mapping && unchanged(*mapping)) read_file_symbols(m, mapping->path);
+  if (std::string debug = debug_file(m); !debug.empty()) read_file_symbols(m, debug);
+  if (m.symbols.empty() && mapping && unchanged(*mapping)) read_file_symbols(m, mapping->path);
   if (m.symbols.empty()) read_memory_symbols(m);
   std::sort(m.symbols.begin(), m.symbols.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });

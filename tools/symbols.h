@@ -16,6 +16,7 @@ struct Module {
   uint64_t start = 0, end = 0;  ///< of its segments
   uint64_t unwind = 0;          ///< address of .eh_frame_hdr, or 0
   uint64_t dynamic = 0;
+  std::vector<Elf64_Phdr> notes;
   struct Symbol {
     uint64_t address, size;
     std::string name;
@@ -35,6 +36,7 @@ class Symbols {
  private:
   Module* load_module(const MappingEntry& m);
   void read_symbols(Module& m);
+  std::string debug_file(const Module& m) const;
   void read_file_symbols(Module& m, const std::string& path);
   void read_memory_symbols(Module& m);
   const CoreFile& core_;
