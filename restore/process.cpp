@@ -111,6 +111,17 @@ void write_number(const char* path, long value) {
   write_text(path, t.c_str(), t.size());
 }
 
+long read_number(const char* path) {
+  char text[32];
+  return read_text(path, text, sizeof text) > 0 ? Scan(text).number() : 0;
+}
+
+void restore_oom_score(int32_t score) {
+  constexpr const char* kPath = "/proc/self/oom_score_adj";
+  if (read_number(kPath) != score) write_number(kPath, score);
+  if (read_number(kPath) != score) not_permitted("the process's oom_score_adj", "only a privileged user may make it so small");
+}
+
 void write_hex(const char* path, unsigned long value) {
   char text[32];
   Text t(text);
@@ -188,13 +199,13 @@ void restore_process() {
   sys(__NR_personality, p.personality);
   if (p.thp_disable) sys(__NR_prctl, PR_SET_THP_DISABLE, p.thp_disable, 0, 0, 0);
   if (p.child_subreaper) sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  if (p.parent_death_signal) sys(__NR_prctl, PR_SET_PDEATHSIG, p.parent_death_signal, 0, 0, 0);
   if (p.tsc_mode > 1) sys(__NR_prctl, PR_SET_TSC, p.tsc_mode, 0, 0, 0);
   register_membarrier(p.membarrier);
-  write_number("/proc/self/oom_score_adj", p.oom_score_adj);
+  restore_oom_score(p.oom_score_adj);
   write_hex("/proc/self/coredump_filter", p.coredump_filter);
 }
 
+/// A change of ids clears the parent-death signal and makes a process undumpable, so those two come last.
 void drop_to_process() {
   image.each_as<LimitRecord>(RecordType::kLimit, [](const LimitRecord& l, const char*) { restore_limit(l); });
   const uint32_t* groups = nullptr;
@@ -210,6 +221,7 @@ void drop_to_process() {
   sys(__NR_setfsgid, c.fsgid);
   sys(__NR_prctl, PR_SET_KEEPCAPS, p.keep_capabilities, 0, 0, 0);
   if (p.no_new_privs) sys(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (p.parent_death_signal) sys(__NR_prctl, PR_SET_PDEATHSIG, p.parent_death_signal, 0, 0, 0);
   sys(__NR_prctl, PR_SET_DUMPABLE, p.dumpable == 1, 0, 0, 0);
 }
 
