@@ -23,6 +23,12 @@ constexpr Flag kFlags[] = {
     {"dp", kDroppable}, {"sl", kSealed},   {"sr", kSequential}, {"rr", kRandom},   {"lf", kLockOnFault},
 };
 
+uint32_t advice_of(const char* flag) {
+  for (const Flag& f : kFlags)
+    if (flag[0] == f.name[0] && flag[1] == f.name[1]) return f.advice;
+  return 0;
+}
+
 bool is_mapping_line(const char* line) {
   return (line[0] >= '0' && line[0] <= '9') || (line[0] >= 'a' && line[0] <= 'f');
 }
@@ -69,9 +75,7 @@ void parse_attribute(const char* line, Mapping& m) {
   else if (text_starts(line, "KernelPageSize:")) m.record.page_size = static_cast<uint32_t>(Scan(line + 15).number()) << 10;
   else if (text_starts(line, "ProtectionKey:")) m.record.protection_key = static_cast<uint32_t>(Scan(line + 14).number());
   else if (text_starts(line, "VmFlags:"))
-    for (const char* p = line + 8; *p; ++p)
-      for (const Flag& f : kFlags)
-        if (p[-1] == ' ' && p[0] == f.name[0] && p[1] == f.name[1]) m.record.advice |= f.advice;
+    for (const char* p = Scan(line + 8).skip_spaces().at(); p[0] && p[1]; p += p[2] ? 3 : 2) m.record.advice |= advice_of(p);
 }
 
 bool is_own(const Mapping& m) {
