@@ -216,7 +216,10 @@ struct PosixTimerRecord {
   int32_t overrun;
   uint64_t value_pointer;  ///< sigev_value
   int64_t value, interval;
+  uint32_t flags;      ///< kTimer*
+  int32_t clock_vtid;  ///< clock -2 (CPU time of a thread): which; 0: the main thread
 };
+constexpr uint32_t kTimerExpired = 1;  ///< its signal was sent but not taken any more: it expires at once
 
 enum class DescriptionKind : uint32_t {
   kRegular = 1,
@@ -234,13 +237,14 @@ enum class DescriptionKind : uint32_t {
   kSocketPair = 13,      ///< unix socket, connected inside the job
   kUnixListener = 14,
   kTcpListener = 15,
-  kTcpLost = 16,         ///< an established connection: comes back as one that was reset
+  kTcpLost = 16,         ///< an established connection (TCP or unix): comes back as one that was reset
   kInherited = 17,       ///< standard stream to the outside: takes the restart's own descriptor
   kPathOnly = 18,        ///< O_PATH
   kPidfd = 19,
   kDatagramSocket = 20,
   kProc = 21,            ///< a file under /proc of the job itself
-  kFreshSocket = 22,     ///< neither bound nor connected
+  kFreshSocket = 22,     ///< not connected, perhaps bound
+  kPseudoTerminal = 23,  ///< master or slave of a pair that the process made
 };
 
 constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (ContentsRecord)

@@ -3,22 +3,95 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "image/base/text.h"
+#include "preload/events.h"
+#include "preload/inotify.h"
+#include "preload/locks.h"
+#include "preload/pipes.h"
+#include "preload/regular.h"
+#include "preload/sockets.h"
+#include "preload/standard.h"
+#include "preload/terminal.h"
 
 namespace mig {
 namespace {
 
-void set_kind(OpenDescription& d, DescriptionKind kind) {
-  d.record.kind = static_cast<uint32_t>(kind);
+/// Objects that only the kernel knows, by the name it shows for them.
+struct Nameless {
+  const char* link;
+  bool (*save)(Saving&, OpenDescription&);
+  const char* refusal;
+};
+constexpr Nameless kNameless[] = {
+    {"anon_inode:[eventfd]", save_eventfd, nullptr},
+    {"anon_inode:[eventpoll]", save_epoll, nullptr},
+    {"anon_inode:[timerfd]", save_timerfd, nullptr},
+    {"anon_inode:[signalfd]", save_signalfd, nullptr},
+    {"anon_inode:inotify", save_inotify, nullptr},
+    {"anon_inode:[pidfd]", save_pidfd, nullptr},
+    {"pidfd:", save_pidfd, nullptr},
+    {"anon_inode:[userfaultfd]", nullptr, "a userfaultfd belongs to the kernel's view of this address space"},
+    {"anon_inode:[io_uring]", nullptr, "the rings of io_uring are shared with the kernel, which goes on with them by itself"},
+    {"anon_inode:[perf_event]", nullptr, "the counters of a perf event are the kernel's"},
+    {"anon_inode:[fanotify]", nullptr, "the state of a fanotify group cannot be read back"},
+    {"anon_inode:bpf", nullptr, "BPF objects live in the kernel and cannot be read back"},
+    {"anon_inode:kvm", nullptr, "a virtual machine lives in the kernel"},
+    {"anon_inode:[landlock-ruleset]", nullptr, "a Landlock ruleset cannot be read back"},
+    {"anon_inode:seccomp notify", nullptr, "a seccomp listener belongs to another process's filter"},
+};
+
+bool save_nameless(Saving& saving, OpenDescription& d) {
+  for (const Nameless& n : kNameless)
+    if (text_starts(d.path, n.link)) return n.save ? n.save(saving, d) : unsupported(d, n.refusal);
+  return unsupported(d, "this kind of object is not supported");
 }
 
-bool write(ImageWriter& writer, const OpenDescription& d) {
-  return writer.record(RecordType::kDescription, d.record, d.path, strlen(d.path) + 1) ||
-         refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
+bool save_path_only(Saving& saving, OpenDescription& d) {
+  struct stat st;
+  long r = sys(__NR_newfstatat, AT_FDCWD, d.path, &st, AT_SYMLINK_NOFOLLOW);
+  if (r < 0 || st.st_ino != d.record.inode) return unsupported(d, "an O_PATH descriptor of a file that was removed");
+  return saving.write(d, DescriptionKind::kPathOnly);
+}
+
+bool save_character_device(Saving& saving, OpenDescription& d) {
+  unsigned major_number = major(d.record.rdev), minor_number = minor(d.record.rdev);
+  if (is_terminal(d)) return save_terminal(saving, d);
+  if (major_number == 1 && minor_number != 1 && minor_number != 2 && minor_number != 4)
+    return saving.write(d, DescriptionKind::kDevice);
+  return unsupported(d, "the state of this device is not known to mig");
+}
+
+bool save_by_kind(Saving& saving, OpenDescription& d) {
+  uint32_t mode = d.record.mode;
+  if (d.record.open_flags & O_PATH) return save_path_only(saving, d);
+  if (d.path[0] != '/' && !S_ISFIFO(mode) && !S_ISSOCK(mode)) return save_nameless(saving, d);
+  switch (mode & S_IFMT) {
+    case S_IFREG: return save_regular(saving, d);
+    case S_IFDIR: return save_directory(saving, d);
+    case S_IFCHR: return save_character_device(saving, d);
+    case S_IFBLK: return saving.write(d, DescriptionKind::kDevice);
+    case S_IFIFO: return save_pipe(saving, d);
+    case S_IFSOCK: return save_socket(saving, d);
+    default: return unsupported(d, "this kind of object is not supported");
+  }
+}
+
+}  // namespace
+
+bool Saving::out_of_memory() {
+  return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
+}
+
+bool Saving::write(OpenDescription& d, DescriptionKind kind) {
+  d.record.kind = static_cast<uint32_t>(kind);
+  return writer_.record(RecordType::kDescription, d.record, d.path, strlen(d.path) + 1) || out_of_memory();
+}
+
+void describe_descriptor(Text& text, const OpenDescription& d) {
+  text << "fd " << d.fd << " (" << d.path << ")";
 }
 
 bool unsupported(const OpenDescription& d, const char* why) {
@@ -28,48 +101,20 @@ bool unsupported(const OpenDescription& d, const char* why) {
   return refuse(Error::kUnsupportedDescriptor, object, why);
 }
 
-/// A standard stream that led outside when the program started: which of the three, or -1.
-int inherited_stream(const OpenDescription& d) {
-  for (int i = 0; i < 3; ++i)
-    if ((state.standard_kept >> i & 1) && state.standard_inode[i] == d.record.inode &&
-        state.standard_device[i] == d.record.device)
-      return i;
-  return -1;
+void degraded(OpenDescription& d, const char* how) {
+  d.verdict = Verdict::kDegraded;
+  d.reason = how;
 }
 
-bool is_written(const OpenDescription& d) {
-  return (d.record.open_flags & O_ACCMODE) != O_RDONLY;
+void carried(OpenDescription& d, const char* what) {
+  if (d.verdict == Verdict::kDegraded) return;
+  d.verdict = Verdict::kCarried;
+  d.reason = what;
 }
 
-bool save_regular(ImageWriter& writer, OpenDescription& d) {
-  set_kind(d, DescriptionKind::kRegular);
-  if (is_written(d)) d.record.flags |= kDescriptionWritten;
-  if (!d.links) return unsupported(d, "the file has no name any more");
-  return write(writer, d);
-}
-
-}  // namespace
-
-void describe_descriptor(Text& text, const OpenDescription& d) {
-  text << "fd " << d.fd << " (" << d.path << ")";
-}
-
-bool save_description(ImageWriter& writer, OpenDescription& d, OpenDescription*, OpenDescription*) {
-  if (int stream = inherited_stream(d); stream >= 0) {
-    set_kind(d, DescriptionKind::kInherited);
-    d.record.peer = static_cast<uint64_t>(stream);
-    return write(writer, d);
-  }
-  if (S_ISREG(d.record.mode)) return save_regular(writer, d);
-  if (S_ISDIR(d.record.mode)) {
-    set_kind(d, DescriptionKind::kDirectory);
-    return write(writer, d);
-  }
-  if (S_ISCHR(d.record.mode) && major(d.record.rdev) == 1) {
-    set_kind(d, DescriptionKind::kDevice);
-    return write(writer, d);
-  }
-  return unsupported(d, "this kind of object is not supported");
+bool save_description(Saving& saving, OpenDescription& d) {
+  if (int stream = inherited_stream(d); stream >= 0) return save_inherited(saving, d, stream);
+  return save_by_kind(saving, d) && save_locks(saving, d);
 }
 
 }  // namespace mig

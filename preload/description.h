@@ -1,23 +1,88 @@
 // One open file description while it is being saved, and the kinds of thing it can be.
+//
+// Each kind has its own file, the same noun here and in restore/. Its save_... function decides, writes the
+// description's record and behind it the records that belong to it; or it says why that cannot be.
 #pragma once
+#include <string.h>
+
+#include "image/base/text.h"
+
 #include "preload/ids.h"
 #include "preload/image_writer.h"
 #include "preload/state.h"
 
 namespace mig {
 
+enum class Verdict : uint32_t { kOk, kCarried, kDegraded };
+
 struct OpenDescription {
-  int32_t fd;  ///< the first descriptor that refers to it
+  int32_t fd;          ///< the first descriptor that refers to it
   uint32_t links;
+  uint32_t streams;    ///< bits 0..2: it is that standard stream
+  uint32_t has_locks;
+  Verdict verdict;     ///< what `mig check` says of it
+  const char* reason;
+  const char* path;    ///< as the kernel shows it
   DescriptionRecord record;
-  char path[4096];  ///< as the kernel shows it
 };
 
-/// Decides the kind of `d` and writes its records. `begin`..`end`: all descriptions of the process, for kinds that
-/// have two ends. False: it cannot be saved; `state.failure` names it and says why.
-bool save_description(ImageWriter& writer, OpenDescription& d, OpenDescription* begin, OpenDescription* end);
+/// What a save_... function works with: where to write, and all descriptions, for kinds that have two ends.
+class Saving {
+ public:
+  Saving(ImageWriter& writer, int directory, OpenDescription* begin, OpenDescription* end)
+      : writer_(writer), directory_(directory), begin_(begin), end_(end) {}
+  OpenDescription* begin() { return begin_; }
+  OpenDescription* end() { return end_; }
+  int directory() const { return directory_; }
+  /// `mig check`: nothing is read out or written to disk.
+  bool only_looking() const { return directory_ < 0; }
+  /// Writes the description's own record.
+  bool write(OpenDescription& d, DescriptionKind kind);
+  /// Writes a record that belongs to the description written last.
+  template <class T>
+  bool extra(RecordType type, const T& record, const void* tail = nullptr, size_t size = 0) {
+    return writer_.record(type, record, tail, size) || out_of_memory();
+  }
+  bool out_of_memory();
+
+ private:
+  ImageWriter& writer_;
+  int directory_;
+  OpenDescription* begin_;
+  OpenDescription* end_;
+};
+
+bool save_description(Saving& saving, OpenDescription& d);
 
 /// `fd 7 (PATH)`, for messages.
 void describe_descriptor(class Text& text, const OpenDescription& d);
+/// Sets the failure: it cannot be saved. Returns false.
+bool unsupported(const OpenDescription& d, const char* why);
+/// For `mig check`: it comes back, but not as it was.
+void degraded(OpenDescription& d, const char* how);
+void carried(OpenDescription& d, const char* what);
+
+inline uint32_t access_mode(const OpenDescription& d) {
+  return d.record.open_flags & 3;
+}
+inline bool can_read(const OpenDescription& d) {
+  return access_mode(d) != 1;
+}
+inline bool can_write(const OpenDescription& d) {
+  return access_mode(d) != 0;
+}
+inline bool same_object(const OpenDescription& a, const OpenDescription& b) {
+  return a.record.inode == b.record.inode && a.record.device == b.record.device;
+}
+
+/// Reads the fdinfo of a descriptor line by line: calls visit(line) until it returns false.
+template <class Visit>
+void each_fdinfo_line(int fd, Visit visit) {
+  char path[48];
+  Text(path) << "/proc/self/fdinfo/" << fd;
+  LineReader<4096> lines(path);
+  while (char* line = lines.next())
+    if (!visit(line)) return;
+}
 
 }  // namespace mig

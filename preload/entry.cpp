@@ -14,6 +14,7 @@
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/state.h"
+#include "preload/standard.h"
 #include "preload/stop.h"
 #include "preload/threads.h"
 #include "preload/vdso.h"
@@ -54,20 +55,6 @@ void choose_images() {
   else images << state.job_name << ".mig";
 }
 
-bool leads_outside(const struct stat& st) {
-  return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || (S_ISCHR(st.st_mode) && (st.st_rdev >> 8) != 1);
-}
-
-void note_standard_streams() {
-  for (int fd = 0; fd < 3; ++fd) {
-    struct stat st;
-    if (sys(__NR_fstat, fd, &st) < 0 || !leads_outside(st)) continue;
-    state.standard_kept |= 1 << fd;
-    state.standard_inode[fd] = st.st_ino;
-    state.standard_device[fd] = st.st_dev;
-  }
-}
-
 void note_executable() {
   long n = sys(__NR_readlink, "/proc/self/exe", state.executable, sizeof state.executable - 1);
   state.executable[n > 0 ? n : 0] = 0;
@@ -88,7 +75,7 @@ __attribute__((constructor)) void enter() {
   choose_run_directory();
   choose_name();
   choose_images();
-  note_standard_streams();
+  note_inherited();
   learn_vdso();
   learn_thread_layout();
   install_handler();

@@ -10,7 +10,7 @@
 #include "image/base/text.h"
 #include "image/cpu.h"
 #include "image/layout.h"
-#include "preload/ids.h"
+#include "preload/contents.h"
 #include "preload/process.h"
 #include "preload/scratch.h"
 #include "preload/state.h"
@@ -61,7 +61,19 @@ void put_process(Text& t, uint64_t bytes) {
     << ".core\",\"bytes\":" << bytes << ",\"threads\":" << state.claimed << ",\"executable\":";
   t.json(state.executable) << ",";
   put_command(t);
-  t << "}],\n\"files\":[],\n";
+  t << "}],\n";
+}
+
+void put_files(Text& t) {
+  size_t count = 0;
+  const CarriedFile* files = carried_files(count);
+  t << "\"files\":[";
+  for (size_t i = 0; i < count; ++i) {
+    t << (i ? ",\n" : "") << "{\"name\":\"files/" << process_vpid() << "." << files[i].number << "\",\"bytes\":" << files[i].bytes
+      << ",\"checksum\":\"";
+    t.hex(files[i].checksum, 16) << "\"}";
+  }
+  t << "],\n";
 }
 
 }  // namespace
@@ -80,6 +92,7 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   t.json(names.machine) << ",\n\"page_size\":" << kPage << ",\n\"signal\":" << state.signal << ",\n";
   put_cpu(t);
   put_process(t, bytes);
+  put_files(t);
   t << "\"stopped_ms\":" << stopped / kMillisecond << ",\n\"bytes\":" << bytes << ",\n";
   uint64_t sum = checksum(buffer, t.size());
   (t << "\"checksum\":\"").hex(sum, 16) << "\"}\n";

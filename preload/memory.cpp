@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "image/base/text.h"
+#include "image/device.h"
 #include "preload/api.h"
+#include "preload/contents.h"
 #include "preload/pages.h"
 
 namespace mig {
@@ -47,8 +49,10 @@ class MappingSaver {
     switch (static_cast<MappingKind>(r_.kind)) {
       case MappingKind::kAnonymous: r = save_present(); break;
       case MappingKind::kFilePrivate: r = (r_.flags & kMappingCarried) ? save_all() : save_changed(); break;
-      case MappingKind::kSharedAnonymous:
-      case MappingKind::kMemfd: r = save_cached(); break;
+      case MappingKind::kMemfd:
+        if (object_carried(stat_device(r_.device), r_.inode)) break;  // by way of its descriptor
+        [[fallthrough]];
+      case MappingKind::kSharedAnonymous: r = save_cached(); break;
       default: break;
     }
     return r < 0 ? r : close();

@@ -6,6 +6,7 @@
 #include "image/base/text.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/standard.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 #include "preload/times.h"
@@ -45,6 +46,7 @@ void come_back() {
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   state.job = nullptr;
   join_job();
+  note_inherited_again();
   say_ready();
 }
 

@@ -76,6 +76,12 @@ struct State {
   int32_t member;            ///< index in Job::members
   uint64_t vdso_start, vdso_end;  ///< of the running kernel
   uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
+  int32_t standard_fd[3];    ///< a descriptor that is that stream
+  int32_t standard_saved;    ///< bits: those that the image being written has
+  uint32_t inherited_count;  ///< other descriptors that led outside at the start
+  struct {
+    uint64_t device, inode;
+  } inherited[64];
   int64_t stop_limit;        ///< nanoseconds
   Failure failure;
   ResumeInfo resume;

@@ -1,101 +1,103 @@
-// The kinds of thing that a descriptor can refer to, opened anew.
-//
-// Files: one that the program only reads must be as it was (size and time). One that it writes may have grown since: it is
-// cut back at the commit to the length it had, and the tail is kept beside it.
+// The kinds of thing that a descriptor can refer to, opened anew: which file knows how.
 #include "restore/description.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "image/base/file.h"
+#include "restore/events.h"
 #include "restore/failure.h"
+#include "restore/inotify.h"
+#include "restore/locks.h"
 #include "restore/options.h"
+#include "restore/pipes.h"
+#include "restore/regular.h"
+#include "restore/sockets.h"
+#include "restore/terminal.h"
 
 namespace mig {
 namespace {
 
-constexpr uint32_t kNotForOpen = O_CREAT | O_EXCL | O_TRUNC;
+constexpr uint32_t kTemporary = O_TMPFILE;
 
-int reopen(const PreparedDescription& p, const char* path) {
-  long fd = open_path(path, static_cast<int>(p.record.open_flags & ~kNotForOpen));
-  if (fd == -ENOENT || fd == -ENOTDIR) give_up(Error::kFileMissing, path, "open", fd);
-  if (fd < 0) give_up(Error::kResourceFailed, path, "open", fd);
-  return static_cast<int>(fd);
+void open_inherited(PreparedDescription& p) {
+  long fd = sys(__NR_dup, p.record.peer);
+  if (fd < 0) fd = open_path("/dev/null", O_RDWR);
+  set_descriptor(p, fd);
 }
 
-void verify_unchanged(const PreparedDescription& p, const char* path, int fd) {
-  struct stat st;
-  sys(__NR_fstat, fd, &st);
-  if (p.record.flags & kDescriptionWritten) {
-    if (static_cast<uint64_t>(st.st_size) < p.record.size)
-      give_up(Error::kFileChanged, path, "the program writes it, and it is shorter than at the checkpoint");
-    return;
-  }
-  if (static_cast<uint64_t>(st.st_size) != p.record.size)
-    give_up(Error::kFileChanged, path, "the program reads it, and its size has changed since the checkpoint");
-  if (st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec != p.record.mtime)
-    give_up(Error::kFileChanged, path, "the program reads it, and it was modified since the checkpoint");
+struct Kind {
+  DescriptionKind kind;
+  void (*open)(PreparedDescription&);
+  void (*finish)(PreparedDescription&);
+  void (*last)(PreparedDescription&, int fd);
+};
+constexpr Kind kKinds[] = {
+    {DescriptionKind::kRegular, open_regular, finish_regular, nullptr},
+    {DescriptionKind::kDirectory, open_directory, finish_position, nullptr},
+    {DescriptionKind::kDevice, open_by_path, finish_position, nullptr},
+    {DescriptionKind::kProc, open_by_path, finish_position, nullptr},
+    {DescriptionKind::kPathOnly, open_by_path, nullptr, nullptr},
+    {DescriptionKind::kMemfd, open_memfd, finish_memfd, nullptr},
+    {DescriptionKind::kPipe, open_pipe, nullptr, nullptr},
+    {DescriptionKind::kFifo, open_fifo, finish_fifo, nullptr},
+    {DescriptionKind::kEventfd, open_eventfd, nullptr, nullptr},
+    {DescriptionKind::kTimerfd, open_timerfd, finish_timerfd, nullptr},
+    {DescriptionKind::kSignalfd, open_signalfd, nullptr, nullptr},
+    {DescriptionKind::kPidfd, open_pidfd, nullptr, nullptr},
+    {DescriptionKind::kEpoll, open_epoll, nullptr, nullptr},
+    {DescriptionKind::kInotify, open_inotify, nullptr, settle_inotify},
+    {DescriptionKind::kSocketPair, open_socket_pair, nullptr, nullptr},
+    {DescriptionKind::kUnixListener, open_socket, finish_socket, nullptr},
+    {DescriptionKind::kTcpListener, open_socket, finish_socket, nullptr},
+    {DescriptionKind::kDatagramSocket, open_socket, finish_socket, nullptr},
+    {DescriptionKind::kFreshSocket, open_socket, finish_socket, nullptr},
+    {DescriptionKind::kTcpLost, open_lost_connection, nullptr, nullptr},
+    {DescriptionKind::kInherited, open_inherited, finish_terminal, nullptr},
+    {DescriptionKind::kTerminal, open_terminal, finish_terminal, nullptr},
+    {DescriptionKind::kPseudoTerminal, open_pseudo_terminal, finish_terminal, nullptr},
+};
+
+const Kind& kind_for(const PreparedDescription& p) {
+  for (const Kind& k : kKinds)
+    if (k.kind == kind_of(p)) return k;
+  give_up(Error::kVersion, p.path, "an object of a kind that this version does not know");
 }
 
-int open_regular(const PreparedDescription& p) {
-  char buffer[4200];
-  const char* path = mapped_path(p.path, buffer, sizeof buffer);
-  int fd = reopen(p, path);
-  verify_unchanged(p, path, fd);
-  return fd;
-}
-
-/// Moves what was written since the checkpoint into PATH.mig-tail-N.
-void cut_back(const PreparedDescription& p, int64_t size) {
-  char path[4300], link[64], from[4200];
-  Text(link) << "/proc/self/fd/" << p.fd;
-  long n = sys(__NR_readlink, link, from, sizeof from - 1);
-  from[n > 0 ? n : 0] = 0;
-  ScopedFd in(open_path(link, O_RDONLY)), out;
-  for (int i = 1; i < 1000 && !out.ok(); ++i) {
-    Text(path) << from << ".mig-tail-" << i;
-    out.reset(open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  }
-  char buffer[4096];
-  auto at = p.record.size;
-  while (in.ok() && out.ok() && at < static_cast<uint64_t>(size)) {
-    long got = pread_all(in.get(), buffer, sizeof buffer, at);
-    if (got <= 0 || write_all(out.get(), buffer, static_cast<size_t>(got)) < 0) break;
-    at += static_cast<uint64_t>(got);
-  }
-  if (at < static_cast<uint64_t>(size)) give_up(Error::kResourceFailed, from, "what was written after the checkpoint cannot be kept");
-  if (long r = sys(__NR_truncate, link, p.record.size); r < 0) give_up(Error::kResourceFailed, from, "cut it back", r);
-  char what[4400];
-  Text(what) << "cut back to the checkpoint; what was written after it is in " << path;
-  tell(from, what);
+/// What open(2) takes no notice of, and what a stream shared with the outside must not lose.
+void set_flags(const PreparedDescription& p) {
+  constexpr long kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+  if (p.record.open_flags & O_PATH) return;
+  long now = sys(__NR_fcntl, p.fd, F_GETFL), wanted = (now & ~kSettable) | (p.record.open_flags & kSettable);
+  if (now >= 0 && now != wanted) sys(__NR_fcntl, p.fd, F_SETFL, wanted);
 }
 
 }  // namespace
 
-int open_description(PreparedDescription& p, PreparedDescription*, PreparedDescription*) {
-  char buffer[4200];
-  switch (static_cast<DescriptionKind>(p.record.kind)) {
-    case DescriptionKind::kRegular: return open_regular(p);
-    case DescriptionKind::kDirectory:
-    case DescriptionKind::kDevice: return reopen(p, mapped_path(p.path, buffer, sizeof buffer));
-    case DescriptionKind::kInherited: {
-      long fd = sys(__NR_dup, p.record.peer);
-      if (fd < 0) fd = open_path("/dev/null", O_RDWR);
-      return static_cast<int>(fd);
-    }
-    default: give_up(Error::kVersion, p.path, "an object of a kind that this version does not know");
-  }
+void open_description(PreparedDescription& p) {
+  if (p.fd < 0) kind_for(p).open(p);
+  prepare_locks(p);
 }
 
 void finish_description(PreparedDescription& p) {
-  auto kind = static_cast<DescriptionKind>(p.record.kind);
-  if (kind != DescriptionKind::kRegular && kind != DescriptionKind::kDirectory) return;
-  struct stat st;
-  if ((p.record.flags & kDescriptionWritten) && sys(__NR_fstat, p.fd, &st) == 0 &&
-      static_cast<uint64_t>(st.st_size) > p.record.size)
-    cut_back(p, st.st_size);
-  sys(__NR_lseek, p.fd, p.record.position, SEEK_SET);
+  if (auto finish = kind_for(p).finish) finish(p);
+  take_lease(p);
+  set_owner(p);
+  set_flags(p);
+}
+
+void settle_description(PreparedDescription& p, int fd) {
+  if (auto last = kind_for(p).last) last(p, fd);
+  take_process_locks(p, fd);
+}
+
+void reopen_through(PreparedDescription& p, int fd) {
+  uint32_t flags = p.record.open_flags & ~(kTemporary | O_NOFOLLOW | O_CREAT | O_EXCL | O_TRUNC | O_ASYNC);
+  DescriptorPath path(fd);
+  long opened = open_path(path.text, static_cast<int>(flags));
+  if (opened == -EPERM || opened == -EINVAL) opened = open_path(path.text, static_cast<int>(flags & ~(O_NOATIME | O_DIRECT)));
+  if (opened < 0) give_up(Error::kResourceFailed, p.path, "open it again", opened);
+  set_descriptor(p, opened);
 }
 
 }  // namespace mig

@@ -1,20 +1,60 @@
 // One open file description while it is being restored, and the kinds of thing it can be.
+//
+// Each kind has its own file, the same noun here and in preload/, and up to three steps:
+//   open    before the commit: made or opened aside. Changes nothing of the user's; gives up if it cannot be.
+//   finish  at the commit, still aside: what changes something outside (cutting back, binding a path, starting a timer).
+//   last    when the program has its numbers and everything else is closed: what a close of ours would undo or disturb.
 #pragma once
+#include "image/base/file.h"
+#include "image/base/text.h"
 #include "image/records.h"
+#include "restore/home.h"
 
 namespace mig {
 
 struct PreparedDescription {
   DescriptionRecord record;
   const char* path;
-  int fd;
+  int fd;               ///< aside; -1: not yet open
+  int helper;           ///< a second descriptor of the kind's own, closed after the commit; -1: none
+  RecordReader behind;  ///< the records that belong to it, and all that follow
 };
 
-/// Opens it anew, without changing anything of the user's; gives up if that cannot be done. `begin`..`end`: all
-/// descriptions, for kinds that have two ends. Returns the descriptor.
-int open_description(PreparedDescription& p, PreparedDescription* begin, PreparedDescription* end);
+/// All of them; for kinds that have two ends.
+HomeArray<PreparedDescription>& all_descriptions();
 
-/// At the commit: cuts a written file back to the length it had, and sets the position.
+void open_description(PreparedDescription& p);
 void finish_description(PreparedDescription& p);
+/// `fd`: its final number.
+void settle_description(PreparedDescription& p, int fd);
+
+/// Moves a new descriptor to a number that the program does not use, and stores it.
+void set_descriptor(PreparedDescription& p, long fd);
+/// The same for a descriptor of a kind's own; gives up if it is an error number. `what` names it then.
+int move_aside(const char* what, long fd);
+
+/// Calls visit(record, tail, tail size) for each record of `type` that belongs to `p`.
+template <class T, class Visit>
+void each_extra(const PreparedDescription& p, RecordType type, Visit visit) {
+  RecordReader reader = p.behind;
+  while (const RecordHeader* h = reader.next()) {
+    if (h->type == RecordType::kDescription) return;
+    if (h->type == type) visit(record_as<T>(h), record_tail(h), size_t{h->tail_size});
+  }
+}
+
+inline DescriptionKind kind_of(const PreparedDescription& p) {
+  return static_cast<DescriptionKind>(p.record.kind);
+}
+inline uint32_t access_mode(const PreparedDescription& p) {
+  return p.record.open_flags & 3;
+}
+/// A path that leads to an open descriptor of ours.
+struct DescriptorPath {
+  explicit DescriptorPath(int fd) { Text(text) << "/proc/self/fd/" << fd; }
+  char text[40];
+};
+/// Opens what `fd` refers to anew, as `p` had it open.
+void reopen_through(PreparedDescription& p, int fd);
 
 }  // namespace mig

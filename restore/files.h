@@ -6,9 +6,6 @@ namespace mig {
 /// Opens every description on numbers that the program does not use. Changes nothing of the user's.
 void prepare_files();
 
-/// The lowest number that no descriptor of the program has.
-int lowest_free_descriptor();
-
 /// Puts descriptors into place, closes everything else but `keep`, and cuts back files that the program writes.
 void install_files(int keep);
 

@@ -74,13 +74,6 @@ void ImageFile::find_records(const char* notes, uint64_t size) {
   if (!records_) give_up(Error::kVersion, path_, "it has no records of mig");
 }
 
-void ImageFile::move_fd(int lowest) {
-  long fd = sys(__NR_fcntl, fd_, F_DUPFD_CLOEXEC, lowest);
-  if (failed(fd)) give_up(Error::kResourceFailed, path_, "move its descriptor", fd);
-  sys(__NR_close, fd_);
-  fd_ = static_cast<int>(fd);
-}
-
 const char* ImageFile::text(TextRole role, uint32_t* flags) const {
   const char* found = nullptr;
   each_as<TextRecord>(RecordType::kText, [&](const TextRecord& t, const char* tail) {

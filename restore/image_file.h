@@ -20,7 +20,7 @@ class ImageFile {
   uint64_t data_end() const { return trailer_.tail_offset; }
   uint64_t block_checksum(uint64_t block) const { return blocks_[block]; }
   int fd() const { return fd_; }
-  void move_fd(int lowest);
+  void set_fd(int fd) { fd_ = fd; }
   const char* path() const { return path_; }
 
   /// Calls visit(header) for each record of `type`.

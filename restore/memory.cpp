@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "image/base/checksum.h"
+#include "restore/contents.h"
 #include "restore/failure.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
@@ -91,6 +92,16 @@ bool same_object(const MappingRecord& a, const MappingRecord& b) {
   return a.inode == b.inode && a.device == b.device;
 }
 
+/// An object that a descriptor refers to as well is that descriptor's file.
+bool map_described_object(const PlannedMapping& m) {
+  const MappingRecord& r = m.record;
+  int fd = find_mapped_object(r.device, r.inode);
+  if (fd < 0) return false;
+  long p = sys(__NR_mmap, r.start, r.end - r.start, r.protection, flags_of(r) | MAP_SHARED, fd, r.offset);
+  if (failed(p)) mapping_failed(m, "map", p);
+  return true;
+}
+
 /// The first mapping of a nameless shared object makes it, as large as the largest mapping needs; the others are
 /// further views of it: mremap with an old size of zero duplicates a shared mapping.
 void map_shared_object(size_t index) {
@@ -123,8 +134,10 @@ void make_mapping(size_t index) {
       if (m.from_file || !(m.record.flags & kMappingCarried)) return map_file(m, false);
       return map_anonymous(m);
     case MappingKind::kFileShared: return map_file(m, true);
-    case MappingKind::kSharedAnonymous:
-    case MappingKind::kMemfd: return map_shared_object(index);
+    case MappingKind::kMemfd:
+      if (map_described_object(m)) return;
+      [[fallthrough]];
+    case MappingKind::kSharedAnonymous: return map_shared_object(index);
     default: mapping_failed(m, "this kind of mapping", -EOPNOTSUPP);
   }
 }

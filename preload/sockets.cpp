@@ -1,0 +1,198 @@
+// Sockets: what each is, whom it is connected to, its options and what waits in it.
+//
+// A connection with both ends inside comes back with its contents; one to the outside comes back as one that was reset,
+// which every program must be able to meet. What belongs to the kernel (netlink, packet, raw) is refused.
+#include "preload/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "preload/contents.h"
+#include "preload/socket_options.h"
+#include "preload/socket_query.h"
+#include "preload/socket_queue.h"
+#include "preload/standard.h"
+
+namespace mig {
+namespace {
+
+enum TcpState : uint32_t { kEstablished = 1, kClosed = 7, kListening = 10 };
+
+int option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return sys(__NR_getsockopt, fd, level, name, &value, &size) < 0 ? -1 : value;
+}
+
+struct Address {
+  sockaddr_storage storage;
+  socklen_t size;
+};
+
+Address address(int fd, bool of_peer) {
+  Address a{};
+  a.size = sizeof a.storage;
+  if (sys(of_peer ? __NR_getpeername : __NR_getsockname, fd, &a.storage, &a.size) < 0) a.size = 0;
+  return a;
+}
+
+bool save_address(Saving& saving, const OpenDescription& d, bool of_peer) {
+  Address a = address(d.fd, of_peer);
+  if (a.size <= sizeof(sa_family_t)) return true;
+  SocketAddressRecord r{d.record.id, of_peer};
+  return saving.extra(RecordType::kSocketAddress, r, &a.storage, a.size);
+}
+
+short poll_now(int fd) {
+  pollfd p{fd, POLLIN | POLLOUT | POLLRDHUP, 0};
+  sys(__NR_poll, &p, 1, 0);
+  return p.revents;
+}
+
+/// The record, and behind it what every socket has.
+bool write_socket(Saving& saving, OpenDescription& d, DescriptionKind kind, bool bound, bool connected) {
+  return saving.write(d, kind) && save_socket_options(saving, d) && (!bound || save_address(saving, d, false)) &&
+         (!connected || save_address(saving, d, true));
+}
+
+OpenDescription* find_socket(Saving& saving, uint64_t inode) {
+  for (OpenDescription& d : saving)
+    if (S_ISSOCK(d.record.mode) && d.record.inode == inode && !(d.record.open_flags & O_PATH)) return &d;
+  return nullptr;
+}
+
+// Unix sockets
+
+/// The mode of the socket's file, and whether that is still this socket's. `value[3]`: mode | kHasFile.
+void look_at_socket_file(OpenDescription& d) {
+  Address a = address(d.fd, false);
+  auto name = reinterpret_cast<sockaddr_un*>(&a.storage);
+  struct stat st;
+  if (a.size <= sizeof(sa_family_t) || !name->sun_path[0]) return;
+  if (sys(__NR_newfstatat, AT_FDCWD, name->sun_path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+    d.record.value[3] = (st.st_mode & 07777) | 1u << 16;
+}
+
+bool save_unix_listener(Saving& saving, OpenDescription& d, const UnixSocket& s) {
+  d.record.value[4] = s.backlog;
+  look_at_socket_file(d);
+  if (s.pending) degraded(d, "connections that were not yet accepted come back as ended");
+  return write_socket(saving, d, DescriptionKind::kUnixListener, true, false);
+}
+
+bool save_unix_lost(Saving& saving, OpenDescription& d) {
+  degraded(d, "its other end is outside: it comes back as a connection that was reset");
+  d.record.flags |= kDescriptionAlone;
+  return write_socket(saving, d, DescriptionKind::kTcpLost, false, false);
+}
+
+/// Connected, the other end inside or gone.
+bool save_unix_pair(Saving& saving, OpenDescription& d, const UnixSocket& s, const OpenDescription* peer) {
+  d.record.peer = peer && peer->record.inode < d.record.inode ? peer->record.inode : d.record.inode;
+  d.record.value[4] = s.shutdown;
+  if (!peer) d.record.flags |= kDescriptionAlone;
+  return write_socket(saving, d, DescriptionKind::kSocketPair, false, false) && save_socket_queue(saving, d);
+}
+
+bool save_unix_datagram(Saving& saving, OpenDescription& d, const UnixSocket& s, const OpenDescription* peer) {
+  if (peer) {
+    UnixSocket back = query_unix_socket(peer->record.inode);
+    if (back.peer == d.record.inode) return save_unix_pair(saving, d, s, peer);
+  }
+  if (s.peer && address(d.fd, true).size <= sizeof(sa_family_t)) return unsupported(d, "it is connected to a nameless socket outside the job");
+  look_at_socket_file(d);
+  d.record.value[4] = s.shutdown;
+  if (s.peer && !peer) degraded(d, "it is connected again to the name of its peer, if that is there");
+  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, s.peer) && save_socket_queue(saving, d);
+}
+
+bool save_unix(Saving& saving, OpenDescription& d) {
+  UnixSocket s = query_unix_socket(d.record.inode);
+  if (!s.known) {
+    if (option(d.fd, SOL_SOCKET, SO_ACCEPTCONN) == 1) s.state = kListening, s.backlog = 128;
+    else if (address(d.fd, true).size) return save_unix_lost(saving, d);
+  }
+  if (s.state == kListening) return save_unix_listener(saving, d, s);
+  const OpenDescription* peer = s.peer ? find_socket(saving, s.peer) : nullptr;
+  if (option(d.fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM) return save_unix_datagram(saving, d, s, peer);
+  bool had_peer = s.state == kEstablished || s.shutdown || (poll_now(d.fd) & POLLRDHUP);
+  if (!had_peer) {
+    look_at_socket_file(d);
+    return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
+  }
+  if (s.peer && !peer) return save_unix_lost(saving, d);
+  return save_unix_pair(saving, d, s, peer);
+}
+
+// Internet sockets
+
+struct TcpInfo {  // the beginning of struct tcp_info
+  uint8_t state, other[7];
+  uint32_t rto, ato, snd_mss, rcv_mss, unacked, sacked;
+};
+
+bool save_tcp(Saving& saving, OpenDescription& d) {
+  TcpInfo info{};
+  socklen_t size = sizeof info;
+  sys(__NR_getsockopt, d.fd, IPPROTO_TCP, 11 /* TCP_INFO */, &info, &size);
+  if (info.state == kListening) {
+    d.record.value[4] = info.sacked;
+    if (info.unacked) degraded(d, "connections that were not yet accepted are reset");
+    return write_socket(saving, d, DescriptionKind::kTcpListener, true, false);
+  }
+  if (info.state == kClosed && !(poll_now(d.fd) & POLLRDHUP))
+    return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
+  degraded(d, "a connection does not move: it comes back as one that was reset");
+  return write_socket(saving, d, DescriptionKind::kTcpLost, true, true);
+}
+
+bool save_datagram(Saving& saving, OpenDescription& d) {
+  int waiting = 0;
+  sys(__NR_ioctl, d.fd, FIONREAD, &waiting);
+  if (waiting) degraded(d, "datagrams that were not yet read are lost, as datagrams may be");
+  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, true);
+}
+
+bool save_internet(Saving& saving, OpenDescription& d) {
+  auto type = d.record.value[1], protocol = d.record.value[2];
+  if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return save_tcp(saving, d);
+  if (type == SOCK_DGRAM) return save_datagram(saving, d);
+  if (type == SOCK_RAW) return unsupported(d, "a raw socket is the kernel's view of one host's network");
+  return unsupported(d, "this protocol is not supported");
+}
+
+struct Refused {
+  int family;
+  const char* why;
+};
+constexpr Refused kRefused[] = {
+    {AF_NETLINK, "a netlink socket: its other half is the kernel of this host"},
+    {AF_PACKET, "a packet socket is bound to a network interface of this host"},
+    {AF_VSOCK, "a vsock socket leads to this machine's hypervisor"},
+    {AF_ALG, "a socket of the kernel's cipher interface cannot be read back"},
+    {44 /* AF_XDP */, "an XDP socket is bound to a network interface of this host"},
+    {AF_BLUETOOTH, "a Bluetooth socket leads to a device of this host"},
+    {AF_CAN, "a CAN socket leads to a device of this host"},
+};
+
+}  // namespace
+
+bool save_socket(Saving& saving, OpenDescription& d) {
+  int family = option(d.fd, SOL_SOCKET, SO_DOMAIN);
+  d.record.value[0] = static_cast<uint64_t>(family);
+  d.record.value[1] = static_cast<uint64_t>(option(d.fd, SOL_SOCKET, SO_TYPE));
+  d.record.value[2] = static_cast<uint64_t>(option(d.fd, SOL_SOCKET, SO_PROTOCOL));
+  if (family == AF_UNIX) return save_unix(saving, d);
+  if (family == AF_INET || family == AF_INET6) return save_internet(saving, d);
+  for (const Refused& r : kRefused)
+    if (r.family == family) return unsupported(d, r.why);
+  return unsupported(d, "sockets of this family are not supported");
+}
+
+}  // namespace mig

@@ -1,0 +1,9 @@
+// Sockets: what each is, whom it is connected to, its options and what waits in it.
+#pragma once
+#include "preload/description.h"
+
+namespace mig {
+
+bool save_socket(Saving& saving, OpenDescription& d);
+
+}  // namespace mig

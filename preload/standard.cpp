@@ -1,0 +1,91 @@
+// What the program was given at its start: standard streams and other descriptors that lead outside the job.
+//
+// A standard stream that is a terminal, pipe or socket of somebody else cannot travel; the restart's own takes its
+// place. It is recognised by device and inode, so duplicates of it and other descriptors of the same terminal are
+// found too. After a restart it may be anything, also a file or /dev/null, of which the program can have others:
+// then only the very description that sits on the stream's number counts.
+#include "preload/standard.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "preload/terminal.h"
+
+namespace mig {
+namespace {
+
+bool leads_outside(uint32_t mode, uint64_t device) {
+  return S_ISFIFO(mode) || S_ISSOCK(mode) || (S_ISCHR(mode) && major(device) != 1);
+}
+
+void note_stream(int stream, const struct stat& st, int fd) {
+  state.standard_kept |= 1 << stream;
+  state.standard_inode[stream] = st.st_ino;
+  state.standard_device[stream] = st.st_dev;
+  state.standard_fd[stream] = fd;
+}
+
+}  // namespace
+
+void note_inherited() {
+  ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+  if (!dir.ok()) return;
+  each_entry(dir.get(), [&](const char* name, unsigned char) {
+    auto fd = static_cast<int32_t>(Scan(name).number());
+    struct stat st;
+    if (fd == dir.get() || sys(__NR_fstat, fd, &st) < 0 || !leads_outside(st.st_mode, st.st_rdev)) return true;
+    if (fd < 3) note_stream(fd, st, fd);
+    else state.inherited[state.inherited_count++] = {st.st_dev, st.st_ino};
+    return state.inherited_count < sizeof state.inherited / sizeof *state.inherited;
+  });
+}
+
+void note_inherited_again() {
+  state.inherited_count = 0;
+  state.standard_kept &= state.standard_saved;
+  for (int i = 0; i < 3; ++i) {
+    struct stat st;
+    if (!(state.standard_kept >> i & 1)) continue;
+    if (sys(__NR_fstat, state.standard_fd[i], &st) < 0) state.standard_kept &= ~(1 << i);
+    else note_stream(i, st, state.standard_fd[i]);
+  }
+}
+
+uint32_t stream_bits(int fd, uint64_t inode) {
+  uint32_t bits = 0;
+  for (int i = 0; i < 3; ++i)
+    if ((state.standard_kept >> i & 1) && state.standard_fd[i] == fd && state.standard_inode[i] == inode) bits |= 1u << i;
+  return bits;
+}
+
+int inherited_stream(const OpenDescription& d) {
+  int found = -1;
+  for (int i = 0; i < 3; ++i) {
+    if (!(state.standard_kept >> i & 1) || state.standard_inode[i] != d.record.inode || state.standard_device[i] != d.record.device)
+      continue;
+    if (d.streams >> i & 1) return i;
+    bool suits = i == 0 ? can_read(d) : can_write(d);
+    if (leads_outside(d.record.mode, d.record.rdev) && suits && found < 0) found = i;
+  }
+  return found;
+}
+
+bool save_inherited(Saving& saving, OpenDescription& d, int stream) {
+  d.record.peer = static_cast<uint64_t>(stream);
+  if (!saving.only_looking()) {
+    bool on_its_number = false;
+    for (const OpenDescription& other : saving) on_its_number = on_its_number || (other.streams >> stream & 1);
+    if (!on_its_number) state.standard_fd[stream] = d.fd;
+    state.standard_saved |= 1 << stream;
+  }
+  d.reason = "the restart's own standard stream takes its place";
+  return saving.write(d, DescriptionKind::kInherited) && (!is_terminal(d) || save_terminal_settings(saving, d));
+}
+
+bool was_inherited(const OpenDescription& d) {
+  for (uint32_t i = 0; i < state.inherited_count; ++i)
+    if (state.inherited[i].inode == d.record.inode && state.inherited[i].device == d.record.device) return true;
+  return false;
+}
+
+}  // namespace mig

@@ -1,0 +1,20 @@
+// What the program was given at its start: standard streams and other descriptors that lead outside the job.
+#pragma once
+#include "preload/description.h"
+
+namespace mig {
+
+/// In the constructor.
+void note_inherited();
+/// After a restart: its standard streams are the program's from now on, whatever they are.
+void note_inherited_again();
+
+/// Bit i: `fd`, which refers to `inode`, is standard stream i, which was kept.
+uint32_t stream_bits(int fd, uint64_t inode);
+/// The standard stream (0..2) that it is, or -1.
+int inherited_stream(const OpenDescription& d);
+bool save_inherited(Saving& saving, OpenDescription& d, int stream);
+/// Another one that was open when the program started.
+bool was_inherited(const OpenDescription& d);
+
+}  // namespace mig

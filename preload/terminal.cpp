@@ -1,0 +1,78 @@
+// Terminals: the one the program runs on, others, and pseudo-terminals whose master it holds.
+//
+// A terminal is the place where somebody sits; it stays behind, and the restart's takes its place with the settings that
+// the program had made (struct termios2). Of a pair that the program made itself both sides come back.
+#include "preload/terminal.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace mig {
+namespace {
+
+constexpr unsigned long kGetSettings = 0x802c542a;  // TCGETS2
+constexpr unsigned kMaster = 5, kMasterMinor = 2;
+
+bool is_master(const OpenDescription& d) {
+  return major(d.record.rdev) == kMaster && minor(d.record.rdev) == kMasterMinor;
+}
+bool is_slave(const OpenDescription& d) {
+  return major(d.record.rdev) >= 136 && major(d.record.rdev) <= 143;
+}
+uint32_t slave_number(const OpenDescription& d) {
+  if (is_slave(d)) return (major(d.record.rdev) - 136) * 256 + minor(d.record.rdev);
+  uint32_t n = 0;
+  sys(__NR_ioctl, d.fd, TIOCGPTN, &n);
+  return n;
+}
+
+int waiting(const OpenDescription& d) {
+  int bytes = 0;
+  sys(__NR_ioctl, d.fd, FIONREAD, &bytes);
+  return bytes;
+}
+
+bool has_master(Saving& saving, uint32_t number) {
+  for (const OpenDescription& other : saving)
+    if (S_ISCHR(other.record.mode) && is_master(other) && slave_number(other) == number) return true;
+  return false;
+}
+
+bool save_pair(Saving& saving, OpenDescription& d, uint32_t number) {
+  d.record.peer = number;
+  d.record.value[0] = is_master(d);
+  if (waiting(d)) return unsupported(d, "what was written to this pseudo-terminal has not been read yet");
+  degraded(d, "the pair comes back, its slave under another name if that is taken");
+  return saving.write(d, DescriptionKind::kPseudoTerminal) && save_terminal_settings(saving, d);
+}
+
+}  // namespace
+
+bool is_terminal(const OpenDescription& d) {
+  char settings[64];
+  return S_ISCHR(d.record.mode) && (is_master(d) || sys(__NR_ioctl, d.fd, kGetSettings, settings) == 0 ||
+                                    major(d.record.rdev) == 5 || is_slave(d) || major(d.record.rdev) == 4);
+}
+
+bool save_terminal_settings(Saving& saving, OpenDescription& d) {
+  TerminalRecord r{};
+  r.description = d.record.id;
+  if (sys(__NR_ioctl, d.fd, kGetSettings, r.termios) < 0) return true;
+  uint16_t size[4] = {};
+  sys(__NR_ioctl, d.fd, TIOCGWINSZ, size);
+  r.rows = size[0], r.columns = size[1], r.x_pixels = size[2], r.y_pixels = size[3];
+  int32_t group = 0;
+  if (sys(__NR_ioctl, d.fd, TIOCGPGRP, &group) == 0) r.foreground = virtual_id(group);
+  return saving.extra(RecordType::kTerminal, r);
+}
+
+bool save_terminal(Saving& saving, OpenDescription& d) {
+  uint32_t number = is_master(d) || is_slave(d) ? slave_number(d) : 0;
+  if (is_master(d) || (is_slave(d) && has_master(saving, number))) return save_pair(saving, d, number);
+  degraded(d, "the restart's own terminal takes its place");
+  return saving.write(d, DescriptionKind::kTerminal) && save_terminal_settings(saving, d);
+}
+
+}  // namespace mig

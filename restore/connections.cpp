@@ -1,0 +1,117 @@
+// Connected sockets: pairs inside the job with what waited in them, and connections that are lost.
+//
+// A lost TCP connection is one to ourselves, over loopback, that was really reset (SO_LINGER 0); the program sees
+// ECONNRESET, then the end, and poll tells of it. Without a loopback interface shutdown(2) of a new socket has the same
+// effect but for the error. A lost unix connection is a pair whose other end was closed with a byte unread.
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "restore/contents.h"
+#include "restore/failure.h"
+#include "restore/sockets.h"
+
+namespace mig {
+namespace {
+
+constexpr uint64_t kReceives = 1, kSends = 2;  // RCV_SHUTDOWN, SEND_SHUTDOWN
+
+void send_all(const PreparedDescription& to, int from) {
+  int large = 8 << 20;
+  if (sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large) < 0)
+    sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+  each_message(to, [&](const char* data, size_t size) {
+    do {
+      long n = sys(__NR_sendto, from, data, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
+      if (n < 0) give_up(Error::kResourceFailed, to.path, "put back what waited in it", n);
+      data += n, size -= static_cast<size_t>(n);
+    } while (size);
+  });
+}
+
+void shut(const PreparedDescription& p) {
+  uint64_t state = p.record.value[4];
+  if (state & kReceives) sys(__NR_shutdown, p.fd, SHUT_RD);
+  if (state & kSends) sys(__NR_shutdown, p.fd, SHUT_WR);
+}
+
+PreparedDescription* find_other(PreparedDescription& p) {
+  for (PreparedDescription& d : all_descriptions())
+    if (&d != &p && kind_of(d) == DescriptionKind::kSocketPair && d.record.peer == p.record.peer) return &d;
+  return nullptr;
+}
+
+void restore_send_buffer(const PreparedDescription& p) {
+  set_saved_option(p, SOL_SOCKET, SO_SNDBUF);
+}
+
+int reset_pair(uint64_t type) {
+  int ends[2];
+  if (sys(__NR_socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, ends) < 0) return -1;
+  sys(__NR_sendto, ends[0], "x", 1, MSG_NOSIGNAL, nullptr, 0);
+  sys(__NR_close, ends[1]);
+  return ends[0];
+}
+
+/// A connection over loopback, reset by its other end; or an error number.
+long reset_connection(int family) {
+  sockaddr_storage a{};
+  socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  a.ss_family = static_cast<sa_family_t>(family);
+  if (family == AF_INET) reinterpret_cast<sockaddr_in&>(a).sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  else reinterpret_cast<sockaddr_in6&>(a).sin6_addr.s6_addr[15] = 1;
+  ScopedFd listener(sys(__NR_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ScopedFd client(sys(__NR_socket, family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  long r = sys(__NR_bind, listener.get(), &a, size);
+  if (r >= 0) r = sys(__NR_listen, listener.get(), 1);
+  if (r >= 0) r = sys(__NR_getsockname, listener.get(), &a, &size);
+  if (r >= 0) r = sys(__NR_connect, client.get(), &a, size);
+  if (r < 0 && r != -EINPROGRESS) return r;
+  ScopedFd served(sys(__NR_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!served.ok()) return served.get();
+  linger now{1, 0};
+  sys(__NR_setsockopt, served.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  served.reset();
+  return client.release();
+}
+
+long shut_socket(int family) {
+  long fd = sys(__NR_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) sys(__NR_shutdown, fd, SHUT_RDWR);
+  return fd;
+}
+
+}  // namespace
+
+void open_socket_pair(PreparedDescription& p) {
+  int ends[2];
+  long r = sys(__NR_socketpair, AF_UNIX, p.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+  if (r < 0) give_up(Error::kResourceFailed, p.path, "make it again", r);
+  PreparedDescription* other = find_other(p);
+  int far = move_aside(p.path, ends[1]);
+  set_descriptor(p, ends[0]);
+  if (other) other->fd = far;
+  set_socket_options(p, true);
+  if (other) set_socket_options(*other, true);
+  send_all(p, far);
+  if (other) send_all(*other, p.fd);
+  restore_send_buffer(p);
+  if (other) restore_send_buffer(*other);
+  shut(p);
+  if (other) shut(*other);
+  else sys(__NR_close, far);
+}
+
+void open_lost_connection(PreparedDescription& p) {
+  auto family = static_cast<int>(p.record.value[0]);
+  if (family == AF_UNIX) {
+    set_descriptor(p, reset_pair(p.record.value[1]));
+  } else {
+    long fd = reset_connection(family);
+    set_descriptor(p, fd >= 0 ? fd : shut_socket(family));
+  }
+  set_socket_options(p, false);
+}
+
+}  // namespace mig

@@ -1,0 +1,66 @@
+// The options of sockets.
+//
+// The kernel doubles the sizes of buffers that it is given, so half is given back; beyond the system's limit for
+// ordinary users they are as large as may be.
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "restore/failure.h"
+#include "restore/sockets.h"
+
+namespace mig {
+namespace {
+
+bool is_buffer(int level, int name) {
+  return level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
+}
+
+bool differs(int fd, const SocketOptionRecord& o, const char* value, size_t size) {
+  char now[64] = {};
+  socklen_t length = sizeof now;
+  if (sys(__NR_getsockopt, fd, o.level, o.name, now, &length) < 0) return false;
+  return length != size || __builtin_memcmp(now, value, size) != 0;
+}
+
+long set(int fd, const SocketOptionRecord& o, const char* value, size_t size) {
+  if (!is_buffer(o.level, o.name)) return sys(__NR_setsockopt, fd, o.level, o.name, value, size);
+  int half = 0;
+  __builtin_memcpy(&half, value, sizeof half);
+  half /= 2;
+  int forced = o.name == SO_RCVBUF ? SO_RCVBUFFORCE : SO_SNDBUFFORCE;
+  if (sys(__NR_setsockopt, fd, SOL_SOCKET, forced, &half, sizeof half) < 0)
+    sys(__NR_setsockopt, fd, SOL_SOCKET, o.name, &half, sizeof half);
+  return 0;
+}
+
+/// What follows from the other host's network rather than from the program.
+bool is_dispensable(const SocketOptionRecord& o) {
+  return (o.level == IPPROTO_TCP && o.name == TCP_CONGESTION) || (o.level == SOL_SOCKET && o.name == SO_BUSY_POLL);
+}
+
+}  // namespace
+
+void set_socket_options(const PreparedDescription& p, bool strict) {
+  each_extra<SocketOptionRecord>(p, RecordType::kSocketOption, [&](const SocketOptionRecord& o, const char* value, size_t size) {
+    if (!differs(p.fd, o, value, size)) return;
+    long r = set(p.fd, o, value, size);
+    if (r >= 0 || !strict || is_dispensable(o)) return;
+    char object[200];
+    Text(object) << "a socket's option " << o.name << " (level " << o.level << ")";
+    give_up(r == -EPERM ? Error::kNotPermitted : Error::kResourceFailed, object, "set", r);
+  });
+}
+
+bool set_saved_option(const PreparedDescription& p, int level, int name) {
+  bool found = false;
+  each_extra<SocketOptionRecord>(p, RecordType::kSocketOption, [&](const SocketOptionRecord& o, const char* value, size_t size) {
+    if (o.level != level || o.name != name) return;
+    set(p.fd, o, value, size);
+    found = true;
+  });
+  return found;
+}
+
+}  // namespace mig

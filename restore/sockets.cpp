@@ -1,0 +1,207 @@
+// Sockets that listen, that take datagrams, or that are new.
+//
+// An address is bound while the restart can still be given up, so that a taken one is told in time; a unix path is
+// bound at the commit, because it replaces the file that the old process left. Whether somebody still listens there is
+// found out before by connecting to it. SO_REUSEADDR is set for the bind whatever the program had: the old process's
+// connections may still linger in TIME_WAIT.
+#include "restore/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "restore/contents.h"
+#include "restore/failure.h"
+#include "restore/image_file.h"
+#include "restore/options.h"
+
+namespace mig {
+namespace {
+
+struct Address {
+  sockaddr_storage storage;
+  socklen_t size;
+  sa_family_t family() const { return storage.ss_family; }
+  const sockaddr_un& unix_name() const { return reinterpret_cast<const sockaddr_un&>(storage); }
+  bool is_path() const { return family() == AF_UNIX && size > offsetof(sockaddr_un, sun_path) && unix_name().sun_path[0]; }
+  uint16_t port() const { return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port); }
+  bool is_nothing() const {
+    if (size <= sizeof(sa_family_t)) return true;
+    if (family() == AF_UNIX) return false;
+    return !port() && is_any();
+  }
+  bool is_any() const {
+    if (family() == AF_INET) return !reinterpret_cast<const sockaddr_in&>(storage).sin_addr.s_addr;
+    auto& six = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+    for (unsigned char b : six.s6_addr)
+      if (b) return false;
+    return true;
+  }
+  void make_any() {
+    if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(storage).sin_addr.s_addr = 0;
+    else __builtin_memset(&reinterpret_cast<sockaddr_in6&>(storage).sin6_addr, 0, 16);
+  }
+};
+
+Address address_of(const PreparedDescription& p, bool of_peer) {
+  Address a{};
+  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress, [&](const SocketAddressRecord& r, const char* tail, size_t size) {
+    if (r.peer != of_peer || size > sizeof a.storage) return;
+    __builtin_memcpy(&a.storage, tail, size);
+    a.size = static_cast<socklen_t>(size);
+  });
+  return a;
+}
+
+void put_words(Text& t, const Address& a) {
+  if (a.family() == AF_UNIX) {
+    t << "unix socket " << (a.is_path() ? "" : "@");
+    const char* name = a.unix_name().sun_path + !a.is_path();
+    for (size_t i = 0; i + offsetof(sockaddr_un, sun_path) + !a.is_path() < a.size && name[i]; ++i) t.put(name[i]);
+    return;
+  }
+  t << "socket ";
+  if (a.family() == AF_INET) {
+    auto b = reinterpret_cast<const unsigned char*>(&reinterpret_cast<const sockaddr_in&>(a.storage).sin_addr);
+    t << b[0] << "." << b[1] << "." << b[2] << "." << b[3];
+  } else {
+    auto& six = reinterpret_cast<const sockaddr_in6&>(a.storage).sin6_addr;
+    t << "[";
+    for (int i = 0; i < 16; i += 2) (t << (i ? ":" : "")).hex(static_cast<unsigned long>(six.s6_addr[i] << 8 | six.s6_addr[i + 1]));
+    t << "]";
+  }
+  t << ":" << a.port();
+}
+
+[[noreturn]] void bind_failed(const Address& a, const char* action, long r) {
+  char object[300];
+  Text t(object);
+  put_words(t, a);
+  if (r == -EADDRINUSE) give_up(Error::kAddressTaken, object, "another process has it");
+  give_up(r == -EACCES || r == -EPERM ? Error::kNotPermitted : Error::kResourceFailed, object, action, r);
+}
+
+// Paths of unix sockets
+
+/// The path as this restart sees it: with --map, and relative to the directory that the program will be in.
+Address mapped(Address a) {
+  char buffer[4200];
+  const char* path = mapped_path(a.unix_name().sun_path, buffer, sizeof buffer);
+  auto& name = reinterpret_cast<sockaddr_un&>(a.storage);
+  if (path == name.sun_path) return a;
+  if (text_length(path) >= sizeof name.sun_path) give_up(Error::kResourceFailed, path, "it is too long for a unix socket");
+  text_copy(name.sun_path, path, sizeof name.sun_path);
+  a.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text_length(path) + 1);
+  return a;
+}
+
+void absolute(const Address& a, char* path, size_t size) {
+  const char* name = a.unix_name().sun_path;
+  const char* directory = image.text(TextRole::kWorkingDirectory);
+  char buffer[4200];
+  Text t(path, size);
+  if (name[0] != '/' && directory) t << mapped_path(directory, buffer, sizeof buffer) << "/";
+  for (size_t i = 0; i < sizeof a.unix_name().sun_path && name[i]; ++i) t.put(name[i]);
+}
+
+bool somebody_listens(const PreparedDescription& p, const char* path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (text_length(path) >= sizeof name.sun_path) return false;
+  text_copy(name.sun_path, path, sizeof name.sun_path);
+  ScopedFd fd(sys(__NR_socket, AF_UNIX, p.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  long r = sys(__NR_connect, fd.get(), &name, sizeof name);
+  return r == 0 || r == -EAGAIN || r == -EPROTOTYPE;
+}
+
+void check_path(const PreparedDescription& p, const Address& a) {
+  char path[4400], directory[4400];
+  absolute(mapped(a), path, sizeof path);
+  text_copy(directory, path, sizeof directory);
+  size_t slash = 0;
+  for (size_t i = 0; directory[i]; ++i)
+    if (directory[i] == '/') slash = i;
+  directory[slash ? slash : 1] = 0;
+  if (long r = sys(__NR_faccessat, AT_FDCWD, directory, 2 /* W_OK */); r < 0)
+    give_up(Error::kFileMissing, directory, "make the unix socket of the program in it", r);
+  struct stat st;
+  if (sys(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return;
+  if ((st.st_mode & S_IFMT) != S_IFSOCK) give_up(Error::kAddressTaken, path, "there is a file of that name where the program had a socket");
+  if (somebody_listens(p, path)) give_up(Error::kAddressTaken, path, "another process listens there");
+}
+
+/// In the program's working directory by now.
+void bind_path(const PreparedDescription& p, const Address& saved) {
+  Address a = mapped(saved);
+  const char* path = a.unix_name().sun_path;
+  bool has_file = p.record.value[3] >> 16 & 1;
+  sys(__NR_unlinkat, AT_FDCWD, path, 0);
+  if (long r = sys(__NR_bind, p.fd, &a.storage, a.size); r < 0) bind_failed(a, "bind", r);
+  if (has_file) sys(__NR_fchmodat, AT_FDCWD, path, p.record.value[3] & 07777);
+  else sys(__NR_unlinkat, AT_FDCWD, path, 0);
+}
+
+// Internet addresses
+
+void bind_now(PreparedDescription& p, Address a, bool connected) {
+  int on = 1;
+  sys(__NR_setsockopt, p.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  long r = sys(__NR_bind, p.fd, &a.storage, a.size);
+  if (r == -EADDRNOTAVAIL && connected) {  // the address that the old host's routes had chosen
+    a.make_any();
+    r = sys(__NR_bind, p.fd, &a.storage, a.size);
+  }
+  if (r < 0) bind_failed(a, "bind", r);
+  set_saved_option(p, SOL_SOCKET, SO_REUSEADDR);
+}
+
+void connect_again(const PreparedDescription& p) {
+  Address a = address_of(p, true);
+  if (a.size <= sizeof(sa_family_t)) return;
+  if (a.is_path()) a = mapped(a);
+  long r = sys(__NR_connect, p.fd, &a.storage, a.size);
+  if (r >= 0) return;
+  char object[300];
+  Text t(object);
+  put_words(t, a);
+  tell(object, "nobody takes the program's datagrams there now");
+}
+
+/// What waited to be received comes from a nameless sender.
+void send_waiting(PreparedDescription& p, const Address& own) {
+  ScopedFd sender(sys(__NR_socket, AF_UNIX, p.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  each_message(p, [&](const char* data, size_t size) {
+    sys(__NR_sendto, sender.get(), data, size, MSG_NOSIGNAL, &own.storage, own.size);
+  });
+}
+
+bool listens(const PreparedDescription& p) {
+  return kind_of(p) == DescriptionKind::kUnixListener || kind_of(p) == DescriptionKind::kTcpListener;
+}
+
+}  // namespace
+
+void open_socket(PreparedDescription& p) {
+  const uint64_t* v = p.record.value;
+  set_descriptor(p, sys(__NR_socket, v[0], v[1] | SOCK_NONBLOCK | SOCK_CLOEXEC, v[2]));
+  set_socket_options(p, true);
+  Address own = address_of(p, false), peer = address_of(p, true);
+  if (own.is_nothing()) return;
+  if (own.is_path()) return check_path(p, own);
+  bind_now(p, own, peer.size > 0);
+}
+
+void finish_socket(PreparedDescription& p) {
+  Address own = address_of(p, false);
+  if (own.is_path()) bind_path(p, own);
+  if (listens(p))
+    if (long r = sys(__NR_listen, p.fd, p.record.value[4]); r < 0) bind_failed(own, "listen", r);
+  if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t)) send_waiting(p, own);
+  connect_again(p);
+}
+
+}  // namespace mig

@@ -1,0 +1,21 @@
+// Sockets.
+#pragma once
+#include "restore/description.h"
+
+namespace mig {
+
+/// Listening, datagram and fresh sockets of every family: made and, unless that would touch a file, bound.
+void open_socket(PreparedDescription& p);
+/// Unix paths are bound, and listeners listen.
+void finish_socket(PreparedDescription& p);
+/// Connected inside the job; with what waited in both directions.
+void open_socket_pair(PreparedDescription& p);
+/// A connection that the program sees as reset.
+void open_lost_connection(PreparedDescription& p);
+
+/// Sets the options that differ from the new socket's. `strict`: gives up if one cannot be set.
+void set_socket_options(const PreparedDescription& p, bool strict);
+/// One option, if it was saved; returns whether it was.
+bool set_saved_option(const PreparedDescription& p, int level, int name);
+
+}  // namespace mig

@@ -1,0 +1,82 @@
+// Terminals: the restart's own in place of the one that the program had, and pseudo-terminals.
+//
+// Without any terminal the program gets one that was hung up: it is a terminal, reading it ends at once, writing fails.
+// Settings go to a terminal only where this process is in its foreground: in the background it is somebody else's.
+#include "restore/terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+#include "restore/failure.h"
+
+namespace mig {
+namespace {
+
+constexpr unsigned long kGetSettings = 0x802c542a, kSetSettings = 0x402c542b;  // TCGETS2, TCSETS2
+
+bool is_terminal(int fd) {
+  char settings[64];
+  return sys(__NR_ioctl, fd, kGetSettings, settings) == 0;
+}
+
+long open_master() {
+  long master = open_path("/dev/ptmx", O_RDWR | O_NOCTTY);
+  int unlock = 0;
+  if (master >= 0) sys(__NR_ioctl, master, TIOCSPTLCK, &unlock);
+  return master;
+}
+
+long open_slave(int master, uint32_t flags) {
+  return sys(__NR_ioctl, master, 0x5441 /* TIOCGPTPEER */, (flags & (3u | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
+}
+
+long open_hung_up(uint32_t flags) {
+  ScopedFd master(open_master());
+  return master.ok() ? open_slave(master.get(), flags) : open_path("/dev/null", O_RDWR);
+}
+
+bool is_master(const PreparedDescription& p) {
+  return p.record.value[0];
+}
+
+}  // namespace
+
+void open_terminal(PreparedDescription& p) {
+  int flags = static_cast<int>(p.record.open_flags & (3u | O_NONBLOCK)) | O_NOCTTY;
+  for (int fd = 0; fd < 3; ++fd)
+    if (p.record.rdev != 0x500 && is_terminal(fd)) {
+      DescriptorPath path(fd);
+      return set_descriptor(p, open_path(path.text, flags));
+    }
+  long fd = open_path("/dev/tty", flags);
+  set_descriptor(p, fd >= 0 ? fd : open_hung_up(p.record.open_flags));
+}
+
+void open_pseudo_terminal(PreparedDescription& p) {
+  long master = open_master();
+  if (master < 0) give_up(Error::kResourceFailed, "/dev/ptmx", "open", master);
+  int aside = move_aside("/dev/ptmx", master);
+  for (PreparedDescription& d : all_descriptions())
+    if (kind_of(d) == DescriptionKind::kPseudoTerminal && d.record.peer == p.record.peer) {
+      if (is_master(d)) d.fd = aside;
+      else set_descriptor(d, open_slave(aside, d.record.open_flags));
+    }
+}
+
+void finish_terminal(PreparedDescription& p) {
+  each_extra<TerminalRecord>(p, RecordType::kTerminal, [&](const TerminalRecord& t, const char*, size_t) {
+    if (!is_terminal(p.fd)) return;
+    uint16_t wanted[4] = {t.rows, t.columns, t.x_pixels, t.y_pixels}, now[4] = {};
+    sys(__NR_ioctl, p.fd, TIOCGWINSZ, now);
+    bool own = kind_of(p) == DescriptionKind::kPseudoTerminal;
+    if (own) sys(__NR_ioctl, p.fd, TIOCSWINSZ, wanted);
+    else if (now[0] != wanted[0] || now[1] != wanted[1]) sys(__NR_kill, sys(__NR_getpid), SIGWINCH);
+    int32_t group = 0;
+    bool foreground = sys(__NR_ioctl, p.fd, TIOCGPGRP, &group) == 0 && group == sys(__NR_getpgid, 0);
+    if (own || foreground) sys(__NR_ioctl, p.fd, kSetSettings, t.termios);
+  });
+}
+
+}  // namespace mig
