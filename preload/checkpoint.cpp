@@ -118,6 +118,7 @@ void lead_checkpoint(ucontext_t* frame) {
       restarted = true;
       come_back();
     }
+      place.directory.release();  // it was open in another life; the number may be the program's soon
     if (!restarted) ok = conclude_image(place, request, ok, began);
     return_pending_signals();
     tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);

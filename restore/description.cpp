@@ -65,11 +65,11 @@ const Kind& kind_for(const PreparedDescription& p) {
 }
 
 /// What open(2) takes no notice of, and what a stream shared with the outside must not lose.
-void set_flags(const PreparedDescription& p) {
+void set_flags(const PreparedDescription& p, int fd) {
   constexpr long kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
   if (p.record.open_flags & O_PATH) return;
-  long now = sys(__NR_fcntl, p.fd, F_GETFL), wanted = (now & ~kSettable) | (p.record.open_flags & kSettable);
-  if (now >= 0 && now != wanted) sys(__NR_fcntl, p.fd, F_SETFL, wanted);
+  long now = sys(__NR_fcntl, fd, F_GETFL), wanted = (now & ~kSettable) | (p.record.open_flags & kSettable);
+  if (now >= 0 && now != wanted) sys(__NR_fcntl, fd, F_SETFL, wanted);
 }
 
 }  // namespace
@@ -81,12 +81,12 @@ void open_description(PreparedDescription& p) {
 
 void finish_description(PreparedDescription& p) {
   if (auto finish = kind_for(p).finish) finish(p);
-  take_lease(p);
-  set_owner(p);
-  set_flags(p);
 }
 
 void settle_description(PreparedDescription& p, int fd) {
+  take_lease(p, fd);  // signals of leases and O_ASYNC tell the number that asked for them
+  set_owner(p, fd);
+  set_flags(p, fd);
   if (auto last = kind_for(p).last) last(p, fd);
   take_process_locks(p, fd);
 }

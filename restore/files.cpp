@@ -107,7 +107,8 @@ void close_rest(int keep) {
 void settle_all() {
   HomeArray<int> numbers;
   for (size_t i = 0; i < prepared.size(); ++i) numbers.push(-1);
-  for (const DescriptorRecord& d : descriptors) numbers[d.description] = d.fd;
+  for (const DescriptorRecord& d : descriptors)
+    if (numbers[d.description] < 0) numbers[d.description] = d.fd;
   for (size_t i = 0; i < prepared.size(); ++i)
     if (numbers[i] >= 0) settle_description(prepared[i], numbers[i]);
 }

@@ -64,20 +64,20 @@ void prepare_locks(const PreparedDescription& p) {
   });
 }
 
-void take_lease(const PreparedDescription& p) {
+void take_lease(const PreparedDescription& p, int fd) {
   each_extra<FileLockRecord>(p, RecordType::kFileLock, [&](const FileLockRecord& l, const char*, size_t) {
     if (l.kind != kLease) return;
-    long r = sys(__NR_fcntl, p.fd, F_SETLEASE, l.type);
+    long r = sys(__NR_fcntl, fd, F_SETLEASE, l.type);
     if (r < 0) give_up(Error::kResourceFailed, p.path, "take the lease again", r);
   });
 }
 
-void set_owner(const PreparedDescription& p) {
-  if (p.record.owner_signal) sys(__NR_fcntl, p.fd, F_SETSIG, p.record.owner_signal);
+void set_owner(const PreparedDescription& p, int fd) {
+  if (p.record.owner_signal) sys(__NR_fcntl, fd, F_SETSIG, p.record.owner_signal);
   if (!p.record.owner) return;
   f_owner_ex owner{static_cast<decltype(owner.type)>(p.record.owner_kind), 0};
   owner.pid = owner.type == F_OWNER_PGRP ? real_group(p.record.owner) : real_id(p.record.owner);
-  if (owner.pid) sys(__NR_fcntl, p.fd, F_SETOWN_EX, &owner);
+  if (owner.pid) sys(__NR_fcntl, fd, F_SETOWN_EX, &owner);
 }
 
 void take_process_locks(const PreparedDescription& p, int fd) {
