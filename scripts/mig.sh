@@ -22,8 +22,8 @@ fi
 if [ -n "$_mig_command" ]; then
   if [ -n "${ZSH_VERSION:-}" ]; then
     if whence compdef >/dev/null; then
-      eval "$("$_mig_command" generate completion zsh)"
-      whence _mig >/dev/null && compdef _mig mig
+      eval "$("$_mig_command" generate completion zsh | sed '$d')"  # the last line calls it, as in a file of its own
+      compdef _mig mig
     fi
   else
     eval "$("$_mig_command" generate completion bash)"

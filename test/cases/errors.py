@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from cases.subjects import Subject
-from runner import host
 from runner.case import Failure, Skip
 from runner.job import Job
 from runner.main import ORDINARY, Test
@@ -312,7 +311,7 @@ def file_moved(case):
     image = r.image_of_dead()
     os.rename(case.scratch / "d", case.scratch / "new place")
     os.symlink(case.scratch / "new place", case.scratch / "d")
-    result = case.mig("restart", image, "--detach", "--map", f"{case.scratch}/d={case.scratch}/new place")
+    case.mig("restart", image, "--detach", "--map", f"{case.scratch}/d={case.scratch}/new place")
     pid = r.job.processes()[0]["pid"]
     if os.readlink(f"/proc/{pid}/cwd") != f"{case.scratch}/new place/some where":
         raise Failure(os.readlink(f"/proc/{pid}/cwd"))

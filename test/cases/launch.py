@@ -7,10 +7,9 @@ import struct
 import subprocess
 from functools import partial
 
-from runner import host
 from runner.case import Failure, Skip
 from runner.job import Job
-from runner.main import ORDINARY, ROOT, Test
+from runner.main import ORDINARY, Test
 
 
 def counter(case, name="d"):

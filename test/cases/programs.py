@@ -5,19 +5,17 @@ undisturbed, which also measures its CPU time; then under the library, with a ch
 """
 import fcntl
 import glob
-import json
 import os
 import pty
+import pwd
 import resource
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import termios
 import time
 from functools import partial
-from pathlib import Path
 
 from runner import host
 from runner.case import ORDINARY, Failure, Skip
@@ -94,11 +92,6 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else None
 
 
-def readable(path):
-    """The ordinary user must be able to read the script."""
-    return all(p.stat().st_mode & 0o001 for p in Path(path).resolve().parents)
-
-
 def start_in(case, directory, argv, out):
     with open(out, "wb") as stdout:
         return case.spawn(argv, cwd=directory, stdout=stdout)
@@ -113,6 +106,8 @@ def program(name, case):
     if name == "java" and not shutil.which("javac"):
         raise Skip("javac is not installed")
     case.build.need()
+    if name == "java":
+        case.later(remove_if_empty, f"/tmp/hsperfdata_{pwd.getpwuid(case.user if case.user is not None else os.geteuid()).pw_name}")
     argv = [copied(case, a) for a in argv]
     plain = fresh(case, "plain", prepare)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -150,6 +145,13 @@ def copied(case, argument):
             copy = case.file(path.name, path.read_text())
             return text.replace(str(path), str(copy))
     return text
+
+
+def remove_if_empty(path):
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass
 
 
 def wait_for_work(case, pid, seconds, g):

@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from runner.case import Failure, Skip
+from runner.case import Failure
 from runner.main import ROOT, Test
 
 

@@ -12,10 +12,9 @@ import re
 import socket
 from functools import partial
 
-from runner import host
 from runner.case import Failure, Skip
 from runner.job import Job
-from runner.main import ORDINARY, ROOT, Test, users
+from runner.main import ROOT, Test, users
 
 ALLOCATORS = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "mimalloc": "libmimalloc.so.2"}
 

@@ -1,7 +1,6 @@
 """The unit tests: one program (Catch2), one test here for each file of test/unit."""
 from functools import partial
 
-from runner.case import Failure
 from runner.main import ROOT, Test
 
 
