@@ -14,7 +14,8 @@
 #include "image/base/text.h"
 #include "image/publish.h"
 #include "preload/api.h"
-#include "preload/calls.h"
+#include "preload/check.h"
+#include "preload/children.h"
 #include "preload/core_notes.h"
 #include "preload/files.h"
 #include "preload/image_writer.h"
@@ -79,10 +80,9 @@ class ScopedDumpable {
 
 bool save_image(ImagePlace& place, int64_t began) {
   if (!open_scratch()) return refuse(Error::kPendingLost, "working memory", "the kernel gave none");
-  note_pending_signals();
   ScopedDumpable dumpable;
   uint64_t bytes = 0;
-  bool ok = place_image(place) && write_process_file(place.directory.get(), bytes) &&
+  bool ok = note_pending_signals() && place_image(place) && write_process_file(place.directory.get(), bytes) &&
             write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
   close_scratch();
   if (ok && state.job) state.job->request.bytes = bytes;
@@ -102,7 +102,9 @@ void lead_checkpoint(ucontext_t* frame) {
   state.failure = {};
   Request request = take_request();
   ImagePlace place;
-  bool ok = !forbidden() && stop_threads();
+  bool only_look = request.from_mig && (request.flags & kRequestCheck);
+  auto refused = [&] { return !only_look && (forbidden() || refuse_children()); };
+  bool ok = !refused() && stop_threads() && !refused();
   bool restarted = false;
   if (ok) {
     ThreadSlot* self = slot_at(0);
@@ -111,18 +113,18 @@ void lead_checkpoint(ucontext_t* frame) {
     self->blocked = request.blocked;
     describe_thread(self);
     self->record.flags |= kThreadHandler;
-    tell_program(MIG_BEFORE_CHECKPOINT);
+    if (!only_look) tell_program(MIG_BEFORE_CHECKPOINT);
     if (!mig_save_context(&self->record.context)) {
-      ok = save_image(place, began);
+      ok = only_look ? write_check() : save_image(place, began);
     } else {
       restarted = true;
+      place.directory.release();  // it was open in another life; the number may be the program's soon
       come_back();
     }
-      place.directory.release();  // it was open in another life; the number may be the program's soon
-    if (!restarted) ok = conclude_image(place, request, ok, began);
+    if (!restarted && !only_look) ok = conclude_image(place, request, ok, began);
     return_pending_signals();
-    tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);
-    continue_call(self);
+    if (!only_look) tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);
+    resume_thread(self);
   }
   release_threads();
   if (!restarted) report(request, ok, began);

@@ -11,12 +11,16 @@
 #include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
+#include "preload/children.h"
+#include "preload/hidden_signal.h"
 #include "preload/ids.h"
 #include "preload/job.h"
-#include "preload/state.h"
 #include "preload/standard.h"
+#include "preload/period.h"
+#include "preload/state.h"
 #include "preload/stop.h"
 #include "preload/threads.h"
+#include "preload/tid_words.h"
 #include "preload/vdso.h"
 
 namespace mig {
@@ -62,11 +66,11 @@ void note_executable() {
 
 __attribute__((constructor)) void enter() {
   if (state.active) return;
-  state.vpid = static_cast<int32_t>(sys(__NR_getpid));
-  state.vppid = static_cast<int32_t>(sys(__NR_getppid));
+  note_own_ids();
   state.signal = static_cast<int>(number_from("MIG_SIGNAL", kDefaultSignal));
   state.stop_limit = number_from("MIG_STOP_LIMIT", 0) * kSecond;
   if (state.stop_limit <= 0) state.stop_limit = kDefaultStopLimit;
+  state.period = number_from("MIG_EVERY", 0) * kSecond;
   state.keep = static_cast<uint32_t>(number_from("MIG_KEEP", 0));
   if (const char* level = getenv("MIG_CPU")) text_copy(state.cpu_level, level, sizeof state.cpu_level);
   state.leader_stack = static_cast<char*>(map_pages(kLeaderStack));
@@ -78,13 +82,17 @@ __attribute__((constructor)) void enter() {
   note_inherited();
   learn_vdso();
   learn_thread_layout();
+  learn_tid_word();
+  watch_forks();
   install_handler();
+  hide_signal(state.signal);
+  start_period();
   state.active = true;
   join_job();
 }
 
 __attribute__((destructor)) void leave() {
-  if (state.active && state.vpid == sys(__NR_getpid)) leave_job();
+  if (state.active && is_own_process()) leave_job();
 }
 
 }  // namespace

@@ -32,9 +32,25 @@ void unlock_members() {
   futex_wake(&state.job->lock, true);
 }
 
+/// The entry that this process left in the table: another program ran in it before exec.
+Member* own_entry() {
+  auto pid = static_cast<int32_t>(sys(__NR_getpid));
+  for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i)
+    if (Member& m = state.job->members[i]; m.pid == pid) return &m;
+  return nullptr;
+}
+
+/// After exec the process keeps the ids it had. False: the entry is of an earlier process with the same pid.
+bool adopt_own_entry(Member* m) {
+  if (m->start != own_start_time()) return false;
+  if (!state.generation) adopt_own_ids(m->vpid, m->vppid);
+  return true;
+}
+
 void enter_member() {
   Job* job = state.job;
   lock_members();
+  while (Member* own = own_entry()) own->pid = 0;
   int32_t at = 0;
   while (at < kMaxMembers && job->members[at].pid) ++at;
   state.member = at < kMaxMembers ? at : -1;
@@ -134,8 +150,12 @@ bool map_job(const char* path, int flags) {
   return true;
 }
 
-/// Enters a job that other members have made. False: nobody in it is alive, it is a left-over.
+/// Enters a job that other members have made, or this process before its exec. False: it is a left-over.
 bool join_members() {
+  if (Member* own = own_entry(); own && adopt_own_entry(own)) {
+    enter_member();
+    return true;
+  }
   for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i) {
     int32_t pid = state.job->members[i].pid;
     if (pid <= 0 || pid == sys(__NR_getpid) || sys(__NR_kill, pid, 0) == -ESRCH) continue;
@@ -171,6 +191,17 @@ void join_job() {
   initialise(state.job);
   enter_member();
   sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
+}
+
+void job_of_child() {
+  if (!state.job) return;
+  enter_member();
+  char path[512];
+  Text text(path);
+  job_path(text);
+  if (sys(__NR_access, path, 0) == 0) return;
+  state.job = nullptr;  // the parent was the last member and has removed the file
+  join_job();
 }
 
 void leave_job() {
@@ -246,7 +277,8 @@ void report(const Request& request, bool ok, int64_t began) {
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  else if (request.from_mig) set_phase(Phase::kFailed);
+  if (!ok && request.from_mig) set_phase(Phase::kFailed);
+  if (ok && request.from_mig && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
 }
 
 }  // namespace mig

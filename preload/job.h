@@ -23,6 +23,8 @@ struct Request {
 /// Creates or opens the job's file, maps it, and enters this process. A failure leaves `state.job` null: the program
 /// runs and can still be checkpointed by signal.
 void join_job();
+/// In the child of a fork: a member of its own.
+void job_of_child();
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
 

@@ -56,8 +56,8 @@ void put_command(Text& t) {
 
 void put_process(Text& t, uint64_t bytes) {
   t << "\"processes\":[{\"vpid\":" << process_vpid() << ",\"vppid\":" << process_vppid()
-    << ",\"vpgid\":" << virtual_id(static_cast<int32_t>(sys(__NR_getpgid, 0)))
-    << ",\"vsid\":" << virtual_id(static_cast<int32_t>(sys(__NR_getsid, 0))) << ",\"core\":\"" << process_vpid()
+    << ",\"vpgid\":" << process_vpgid()
+    << ",\"vsid\":" << process_vsid() << ",\"core\":\"" << process_vpid()
     << ".core\",\"bytes\":" << bytes << ",\"threads\":" << state.claimed << ",\"executable\":";
   t.json(state.executable) << ",";
   put_command(t);

@@ -14,7 +14,6 @@
 
 #include "image/base/clock.h"
 #include "image/base/text.h"
-#include "preload/ids.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -164,8 +163,8 @@ bool save_process(ImageWriter& writer) {
     return refuse(Error::kUnsupportedSetting, "the process's seccomp filter", "an ordinary user cannot read it back");
   ProcessRecord p{};
   p.vpid = process_vpid(), p.vppid = process_vppid();
-  p.vpgid = virtual_id(static_cast<int32_t>(sys(__NR_getpgid, 0)));
-  p.vsid = virtual_id(static_cast<int32_t>(sys(__NR_getsid, 0)));
+  p.vpgid = process_vpgid();
+  p.vsid = process_vsid();
   p.generation = state.generation;
   p.resume_address = reinterpret_cast<uint64_t>(&state.resume);
   p.bounds = memory_bounds();

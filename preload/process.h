@@ -8,6 +8,8 @@ namespace mig {
 
 int32_t process_vpid();
 int32_t process_vppid();
+int32_t process_vpgid();
+int32_t process_vsid();
 
 bool save_process(ImageWriter& writer);
 

@@ -7,8 +7,10 @@
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/standard.h"
+#include "preload/period.h"
 #include "preload/state.h"
 #include "preload/stop.h"
+#include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/vdso.h"
 
@@ -42,11 +44,13 @@ void come_back() {
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
+  start_period();
+  thread_came_back(slot_at(0));
   wait_for_threads();
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
+  note_inherited_again();
   state.job = nullptr;
   join_job();
-  note_inherited_again();
   say_ready();
 }
 

@@ -20,6 +20,12 @@ struct BlockedCall {
   uint64_t stack_pointer, program_counter;
 };
 
+/// Signals taken out of one of the kernel's queues (preload/pending.cpp).
+struct SignalQueue {
+  siginfo_t* at;
+  uint32_t count, capacity;
+};
+
 /// One stopped thread: its record for the image, and the small stack on which it waits.
 struct ThreadSlot {
   ThreadRecord record;
@@ -27,6 +33,10 @@ struct ThreadSlot {
   ucontext_t* frame;
   int32_t real_tid;
   uint32_t dead;  ///< the main thread after pthread_exit
+  uint32_t back;  ///< brought back by a restart
+  SignalQueue pending;  ///< of this thread alone
+  int64_t stopped_at;   ///< by the program's CLOCK_MONOTONIC
+  uint64_t generation;  ///< in which it was stopped
 };
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
@@ -39,15 +49,8 @@ struct Failure {
   char message[900];
 };
 
-/// A number that the program knows and the kernel's number of today.
-struct IdPair {
-  int32_t virtual_number, real_number;
-};
-
 struct State {
   int32_t vpid, vppid;       ///< of this process, for life
-  IdPair* ids;               ///< empty before the first restart
-  uint32_t id_count, id_capacity;
   bool active;               ///< the constructor is through
   int signal;                ///< MIG_SIGNAL
   uint32_t stop;             ///< StopState; futex word on which stopped threads wait
@@ -63,6 +66,8 @@ struct State {
   uint32_t bounced;          ///< threads that may not be stopped where they are, since the stop began
   int32_t bounced_tids[256];
   uint64_t generation;
+  int64_t period;            ///< MIG_EVERY, nanoseconds; 0: only on request
+  int32_t period_timer;      ///< kernel's timer id, -1: none
   Job* job;                  ///< mapped while the job lives
   char job_name[64];
   char images[4096];
@@ -73,16 +78,18 @@ struct State {
   int32_t dumpable;          ///< as the program set it, noted for the length of a checkpoint
   int32_t standard_kept;     ///< bits 0..2: standard stream that led outside at the start
   uint64_t standard_inode[3], standard_device[3];
-  int32_t member;            ///< index in Job::members
-  uint64_t vdso_start, vdso_end;  ///< of the running kernel
-  uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
   int32_t standard_fd[3];    ///< a descriptor that is that stream
   int32_t standard_saved;    ///< bits: those that the image being written has
   uint32_t inherited_count;  ///< other descriptors that led outside at the start
   struct {
     uint64_t device, inode;
   } inherited[64];
+  int32_t member;            ///< index in Job::members
+  uint64_t vdso_start, vdso_end;  ///< of the running kernel
+  uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
   int64_t stop_limit;        ///< nanoseconds
+  bool small_alternate_stack;  ///< the program has one that two signal frames do not fit on
+  bool tiny_alternate_stack;   ///< not even one: ours must not be put there
   Failure failure;
   ResumeInfo resume;
 };

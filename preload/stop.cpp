@@ -6,7 +6,12 @@
 // that takes the signal moves to a small stack of ours, fills in its record, and waits on `state.stop`.
 //
 // Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
-// kernel, or inside a wrapper that is marked) return at once and are signalled again.
+// kernel, or inside a wrapper that is marked) return at once and are signalled again. If it is the thread that took
+// the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
+//
+// The stop signal is 33, which glibc keeps for itself (SIGSETXID): no program can block, ignore or wait for it, not even
+// one that blocks every signal, and glibc's own helper threads leave it open. Its action is ours only for the length
+// of a stop; a genuine one that arrives meanwhile is handed to glibc's handler. The request stays MIG_SIGNAL.
 //
 // Tried: signals without a number. A stop signal that is still queued when the leader gives up would then start
 // a checkpoint of its own later. rt_tgsigqueueinfo to one's own process may carry any value, so it does.
@@ -15,6 +20,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "image/base/file.h"
 #include "image/base/futex.h"
@@ -22,6 +28,7 @@
 #include "preload/checkpoint.h"
 #include "preload/mark.h"
 #include "preload/threads.h"
+#include "preload/unsplit.h"
 
 extern "C" void mig_signal_entry(int, siginfo_t*, void*);
 extern "C" void mig_signal_return();
@@ -31,6 +38,7 @@ namespace mig {
 namespace {
 
 constexpr int kStopCode = SI_QUEUE;
+constexpr long kRequestDelay = 50'000;
 constexpr uint64_t kStopMagic = 0x4d49470000000000;
 
 struct Target {
@@ -47,6 +55,8 @@ struct KernelAction {
   uint64_t mask;
 };
 
+KernelAction libc_action;  ///< of the stop signal, while ours is in its place
+
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode &&
          (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -58,16 +68,16 @@ bool of_this_stop(const siginfo_t* info) {
 
 bool must_not_stop_here(const ucontext_t* frame) {
   auto pc = static_cast<uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
-  return (pc >= state.vdso_start && pc < state.vdso_end) || mark_depth() != 0;
+  return (pc >= state.vdso_start && pc < state.vdso_end) || in_unsplit(pc) || mark_depth() != 0;
 }
 
 long send_stop(int32_t tid) {
   siginfo_t info{};
-  info.si_signo = state.signal;
+  info.si_signo = kStopSignal;
   info.si_code = kStopCode;
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_ptr = reinterpret_cast<void*>(kStopMagic | (state.stop_number & 0xffffffffff));
-  return sys(__NR_rt_tgsigqueueinfo, info.si_pid, tid, state.signal, &info);
+  return sys(__NR_rt_tgsigqueueinfo, info.si_pid, tid, kStopSignal, &info);
 }
 
 BlockedCall blocked_call(int32_t tid) {
@@ -228,7 +238,9 @@ bool name_the_stubborn(Targets& targets) {
   for (Target& t : targets)
     if (!t.settled) {
       char object[96];
-      Text(object) << "thread " << t.tid << " (state " << thread_state(t.tid) << ")";
+      Text text(object);
+      text << "thread " << t.tid << " (state ";
+      text.put(thread_state(t.tid)) << ")";
       return refuse(Error::kThreadDoesNotStop, object,
                     "it does not take the stop signal: it sits in an uninterruptible system call or blocks the signal");
     }
@@ -279,6 +291,7 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
     __atomic_fetch_add(&state.parked, 1, __ATOMIC_ACQ_REL);
     futex_wake(&state.parked);
   } else {
+    slot->back = 1;
     __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
     futex_wake(&state.returned);
   }
@@ -287,13 +300,65 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
   __atomic_fetch_add(&state.left, 1, __ATOMIC_ACQ_REL);
 }
 
+/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives.
+void request_again(const siginfo_t* info) {
+  sigevent event{};
+  event.sigev_value = info->si_value;
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = state.signal;
+  event._sigev_un._tid = static_cast<pid_t>(sys(__NR_gettid));
+  itimerspec soon{{0, 0}, {0, kRequestDelay}};
+  int32_t id = 0;
+  if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);
+}
+
+/// mig took back what it had asked for before its signal arrived.
+bool is_withdrawn(const siginfo_t* info) {
+  return info->si_code != SI_USER && info->si_value.sival_int == kRequestValue && state.job &&
+         load(&state.job->request.phase) != static_cast<uint32_t>(Phase::kRequested);
+}
+
+/// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
+char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
+  if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
+  if (is_withdrawn(info)) return nullptr;
+  if (must_not_stop_here(frame)) {
+    request_again(info);
+    return nullptr;
+  }
+  uint32_t running = 0;
+  bool first = __atomic_compare_exchange_n(&state.stop, &running, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return first ? state.leader_stack + kLeaderStack : nullptr;
+}
+
+KernelAction own_action() {
+  constexpr unsigned long kRestorer = 0x04000000;
+  unsigned long stack = state.tiny_alternate_stack ? 0 : SA_ONSTACK;
+  return {mig_signal_entry, SA_SIGINFO | SA_RESTART | stack | kRestorer, mig_signal_return, ~0UL};
+}
+
+void set_stop_action() {
+  KernelAction ours = own_action(), before{};
+  sys(__NR_rt_sigaction, kStopSignal, &ours, &before, 8);
+  if (before.handler != ours.handler) libc_action = before;
+}
+
+/// Where libc has no handler, ours stays: a late stop signal must not end the process.
+void reset_stop_action() {
+  if (libc_action.flags & SA_SIGINFO) sys(__NR_rt_sigaction, kStopSignal, &libc_action, nullptr, 8);
+}
+
+char* hand_to_libc(int signal, siginfo_t* info, ucontext_t* frame) {
+  if (libc_action.flags & SA_SIGINFO) libc_action.handler(signal, info, frame);
+  return nullptr;
+}
+
 }  // namespace
 
-extern "C" char* mig_claim_stack(int, siginfo_t* info, ucontext_t* frame) {
+extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame) {
   if (!is_stop_signal(info)) {
-    uint32_t running = 0;
-    bool first = __atomic_compare_exchange_n(&state.stop, &running, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-    return first ? state.leader_stack + kLeaderStack : nullptr;
+    if (signal == kStopSignal) return hand_to_libc(signal, info, frame);
+    return claim_for_request(info, frame);
   }
   if (!load(&state.stop) || !of_this_stop(info)) return nullptr;
   if (must_not_stop_here(frame)) {
@@ -313,8 +378,8 @@ extern "C" void mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* sta
 }
 
 void install_handler() {
-  KernelAction action{mig_signal_entry, SA_SIGINFO | SA_RESTART | SA_ONSTACK | 0x04000000, mig_signal_return, ~0UL};
-  sys(__NR_rt_sigaction, state.signal, &action, nullptr, 8);
+  KernelAction ours = own_action();
+  sys(__NR_rt_sigaction, state.signal, &ours, nullptr, 8);
 }
 
 bool stop_threads() {
@@ -323,6 +388,7 @@ bool stop_threads() {
   state.bounced = state.parked = state.left = state.returned = 0;
   memset(state.bounced_tids, 0, sizeof state.bounced_tids);
   install_handler();
+  set_stop_action();
   ScopedFd task_dir(open_path("/proc/self/task", O_RDONLY | O_DIRECTORY));
   if (!task_dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/self/task", "open", task_dir.get());
   if (!ensure_slots(count_threads(task_dir.get())))
@@ -338,6 +404,7 @@ void release_threads() {
   store(&state.stop, 0);
   futex_wake(&state.stop);
   if (claimed > 1) wait_until_all_left(claimed);
+  reset_stop_action();
   store(&state.claimed, 0);
 }
 

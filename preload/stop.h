@@ -4,6 +4,8 @@
 
 namespace mig {
 
+constexpr int kStopSignal = 33;  ///< SIGSETXID of glibc
+
 /// Installs the handler of MIG_SIGNAL by the raw system call (the wrappers hide it from the program).
 void install_handler();
 

@@ -22,7 +22,10 @@
 #include "image/base/text.h"
 #include "preload/calls.h"
 #include "preload/ids.h"
+#include "preload/pending.h"
 #include "preload/symbols.h"
+#include "preload/tid_words.h"
+#include "preload/times.h"
 
 namespace mig {
 namespace {
@@ -77,6 +80,9 @@ void learn_thread_layout() {
 
 void describe_thread(ThreadSlot* slot) {
   ThreadRecord& r = slot->record;
+  slot->stopped_at = clock_now(CLOCK_MONOTONIC) + monotonic_shift;
+  slot->generation = state.generation;
+  note_thread_signals(slot);
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
   r.vtid = virtual_id(tid);
   if (tid == sys(__NR_getpid)) r.flags |= kThreadMain;
@@ -95,7 +101,7 @@ void describe_thread(ThreadSlot* slot) {
   int death = 0;
   sys(__NR_prctl, PR_GET_PDEATHSIG, &death, 0, 0, 0);
   r.parent_death_signal = death;
-  r.cpu_time = clock_now(CLOCK_THREAD_CPUTIME_ID);
+  r.cpu_time = earlier_thread_time + clock_now(CLOCK_THREAD_CPUTIME_ID);
   r.system_call = -1;
   sys(__NR_prctl, PR_GET_NAME, r.name, 0, 0, 0);
 }
@@ -107,7 +113,14 @@ void describe_dead_thread(ThreadSlot* slot) {
   slot->record.real_tid_address = reinterpret_cast<uint64_t>(&slot->real_tid);
 }
 
+void thread_came_back(ThreadSlot* slot) {
+  earlier_thread_time = slot->record.cpu_time;
+  watch_thread_end();
+}
+
 void resume_thread(ThreadSlot* slot) {
+  if (slot->back) thread_came_back(slot);
+  return_thread_signals(slot);
   continue_call(slot);
 }
 

@@ -10,6 +10,9 @@ void describe_thread(ThreadSlot* slot);
 /// For a main thread that has ended by pthread_exit while others live on.
 void describe_dead_thread(ThreadSlot* slot);
 
+/// In a thread that a restart has brought back, once the new ids are known.
+void thread_came_back(ThreadSlot* slot);
+
 /// Makes the thread's frame ready for its rt_sigreturn: the interrupted system call goes on.
 void resume_thread(ThreadSlot* slot);
 

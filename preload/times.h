@@ -1,5 +1,9 @@
 // Clocks that never go back and CPU time that goes on, over restarts.
 #pragma once
+#include <sys/resource.h>
+#include <sys/times.h>
+#include <time.h>
+
 #include "image/records.h"
 
 namespace mig {
@@ -12,6 +16,22 @@ void continue_times();
 
 /// What is added to the kernel's CLOCK_MONOTONIC and CLOCK_BOOTTIME for the program. Zero before the first restart.
 extern int64_t monotonic_shift, boottime_shift;
+
+/// What is added to the kernel's `clock` for the program.
+int64_t clock_shift(long clock);
+/// By how much the last restart changed that.
+int64_t clock_step(long clock);
+
+/// CPU time that the calling thread used in earlier generations.
+inline thread_local int64_t earlier_thread_time __attribute__((tls_model("initial-exec"))) = 0;
+
+/// The program's view of a clock, by system call; of getrusage(2) and times(2). The kernel's convention.
+long get_clock(long clock, timespec* time);
+long get_usage(int who, rusage* usage);
+long get_times(tms* times);
+
+/// In the child of a fork: it has used nothing yet.
+void forget_times();
 
 /// CPU time used in earlier generations.
 int64_t earlier_cpu_time();

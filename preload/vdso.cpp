@@ -17,6 +17,7 @@
 
 #include "image/base/clock.h"
 #include "image/base/text.h"
+#include "preload/ids.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -86,21 +87,11 @@ long (*kernel_time)(long*);
 long (*kernel_getcpu)(unsigned*, unsigned*, void*);
 long (*kernel_clock_getres)(long, timespec*);
 
-int64_t shift_of(long clock) {
-  switch (clock) {
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE: return monotonic_shift;
-    case CLOCK_BOOTTIME: return boottime_shift;
-    case CLOCK_PROCESS_CPUTIME_ID: return earlier_cpu_time();
-    default: return 0;
-  }
-}
-
 long shifted_clock_gettime(long clock, timespec* t) {
+  if (clock < 0) return get_clock(clock, t);
   long r = kernel_clock_gettime ? kernel_clock_gettime(clock, t) : sys(__NR_clock_gettime, clock, t);
   if (r == 0)
-    if (int64_t shift = shift_of(clock)) *t = to_timespec(nanoseconds(*t) + shift);
+    if (int64_t shift = clock_shift(clock)) *t = to_timespec(nanoseconds(*t) + shift);
   return r;
 }
 long plain_gettimeofday(timeval* t, void* zone) {
@@ -113,6 +104,7 @@ long plain_getcpu(unsigned* cpu, unsigned* node, void* unused) {
   return kernel_getcpu ? kernel_getcpu(cpu, node, unused) : sys(__NR_getcpu, cpu, node, unused);
 }
 long plain_clock_getres(long clock, timespec* t) {
+  if (clock < 0) return sys(__NR_clock_getres, real_clock(clock), t);
   return kernel_clock_getres ? kernel_clock_getres(clock, t) : sys(__NR_clock_getres, clock, t);
 }
 /// For a function that only a newer kernel knows (getrandom): its callers fall back to the system call.

@@ -56,6 +56,7 @@ void set_scheduling(const ThreadRecord& t) {
     SchedAttr a{sizeof a, t.policy, t.sched_flags, t.nice, t.priority, t.sched_runtime, t.sched_deadline, t.sched_period};
     a.size = 48;
     if (long r = sys(__NR_sched_setattr, 0, &a, 0); r < 0) note_refusal("the scheduling policy or priority of a thread", r);
+    sys(__NR_setpriority, 0, 0, t.nice);  // SCHED_IDLE has a nice value too, but sched_setattr passes over it
   }
   uint64_t affinity[16] = {};
   sys(__NR_sched_getaffinity, 0, sizeof affinity, affinity);

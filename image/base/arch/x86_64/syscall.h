@@ -9,15 +9,15 @@
 namespace mig {
 
 template <class A>
-long sys_word(A a) {
+inline __attribute__((always_inline)) long sys_word(A a) {
   if constexpr (__is_enum(A)) return static_cast<long>(a);
   else return (long)a;
 }
-inline long sys_word(decltype(nullptr)) {
+inline __attribute__((always_inline)) long sys_word(decltype(nullptr)) {
   return 0;
 }
 
-inline long sys6(long number, long a, long b, long c, long d, long e, long f) {
+inline __attribute__((always_inline)) long sys6(long number, long a, long b, long c, long d, long e, long f) {
   register long r10 asm("r10") = d;
   register long r8 asm("r8") = e;
   register long r9 asm("r9") = f;
@@ -31,13 +31,13 @@ inline long sys6(long number, long a, long b, long c, long d, long e, long f) {
 
 /// Calls the kernel. `args` are up to six integers or pointers.
 template <class... Args>
-long sys(long number, Args... args) {
+inline __attribute__((always_inline)) long sys(long number, Args... args) {
   static_assert(sizeof...(Args) <= 6);
   long w[6 + 1] = {sys_word(args)...};
   return sys6(number, w[0], w[1], w[2], w[3], w[4], w[5]);
 }
 
-inline bool failed(long result) {
+inline __attribute__((always_inline)) bool failed(long result) {
   return result < 0 && result > -4096;
 }
 

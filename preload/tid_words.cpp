@@ -1,0 +1,148 @@
+// The tid that libc keeps in each thread's descriptor (struct pthread).
+//
+// glibc's mutexes and rwlocks compare this word with the owner that a lock remembers, in user space, so after a restart
+// it keeps the virtual tid, as all memory does, and every lock that was held is still held by the right thread. Where
+// glibc hands the word to the kernel (pthread_kill and friends), wrappers translate.
+//
+// Where it is: the kernel has its address (PR_GET_TID_ADDRESS needs CONFIG_CHECKPOINT_RESTORE); else it is the only
+// aligned word near the beginning of the descriptor with that value.
+//
+// A thread that ends with a robust mutex in its hands: the kernel walks the thread's robust list and marks the mutexes
+// whose word holds the thread's *real* tid, so it passes over those of a thread with a virtual one. A destructor of
+// thread-specific data, in the last round of destructors, does the kernel's work (kernel/futex/core.c,
+// exit_robust_list).
+#include "preload/tid_words.h"
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+#include "image/base/futex.h"
+#include "preload/hook.h"
+#include "preload/ids.h"
+
+namespace mig {
+namespace {
+
+// In libpthread before glibc 2.34: looked up, so that the library needs libc only.
+MIG_ORIGINAL(pthread_key_create);
+MIG_ORIGINAL(pthread_setspecific);
+
+constexpr long kSearched = 4096;
+constexpr int kRobustLimit = 2048;  ///< ROBUST_LIST_LIMIT of the kernel
+constexpr pthread_key_t kKeysInPlace = 32;  ///< more need malloc in pthread_setspecific
+constexpr int kDestructorRounds = 4;  ///< PTHREAD_DESTRUCTOR_ITERATIONS
+
+long word_offset = 0;
+pthread_key_t end_key;
+bool has_end_key = false;
+
+struct RobustNode {
+  RobustNode* next;
+};
+struct RobustHead {
+  RobustNode list;
+  long futex_offset;
+  RobustNode* pending;
+};
+
+uint64_t plain(const RobustNode* node) {
+  return reinterpret_cast<uint64_t>(node) & ~1UL;
+}
+
+int32_t* own_tid_word() {
+  return tid_word(reinterpret_cast<pthread_t>(__builtin_thread_pointer()));
+}
+
+void mark_owner_died(uint64_t node, long offset, uint32_t tid) {
+  auto word = reinterpret_cast<uint32_t*>(node + static_cast<uint64_t>(offset));
+  uint32_t value = load(word);
+  do {
+    if ((value & FUTEX_TID_MASK) != tid) return;
+  } while (!__atomic_compare_exchange_n(word, &value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE));
+  if (!(value & FUTEX_WAITERS)) return;
+  sys(__NR_futex, word, FUTEX_WAKE, 1);
+  sys(__NR_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void give_up_robust_mutexes(uint32_t tid) {
+  RobustHead* head = nullptr;
+  size_t size = 0;
+  if (sys(__NR_get_robust_list, 0, &head, &size) < 0 || !head || size != sizeof *head) return;
+  auto end = reinterpret_cast<uint64_t>(&head->list);
+  uint64_t node = plain(head->list.next);
+  for (int i = 0; i < kRobustLimit && node && node != end; ++i) {
+    uint64_t next = plain(reinterpret_cast<RobustNode*>(node)->next);
+    mark_owner_died(node, head->futex_offset, tid);
+    node = next;
+  }
+  head->list.next = &head->list;
+}
+
+void thread_ends(void* round) {
+  auto n = reinterpret_cast<long>(round);
+  if (n < kDestructorRounds && original_pthread_setspecific(end_key, reinterpret_cast<void*>(n + 1)) == 0) return;
+  int32_t* word = own_tid_word();
+  auto real = static_cast<int32_t>(sys(__NR_gettid));
+  if (!word || *word <= 0 || !ids_moved()) return;
+  int32_t number = *word;
+  if (number != real) give_up_robust_mutexes(static_cast<uint32_t>(number));
+  remove_id(number, real);
+}
+
+}  // namespace
+
+void learn_tid_word() {
+  auto self = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
+  uint64_t address = 0;
+  sys(__NR_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
+  if (address > self && address < self + kSearched) word_offset = static_cast<long>(address - self);
+  auto tid = static_cast<int32_t>(sys(__NR_gettid));
+  for (long at = 4; !word_offset && at < kSearched; at += 4)
+    if (*reinterpret_cast<int32_t*>(self + static_cast<uint64_t>(at)) == tid) word_offset = at;
+  has_end_key = original_pthread_key_create.get() && original_pthread_key_create(&end_key, thread_ends) == 0 && end_key < kKeysInPlace;
+}
+
+int32_t* tid_word(pthread_t thread) {
+  return word_offset ? reinterpret_cast<int32_t*>(thread + static_cast<uint64_t>(word_offset)) : nullptr;
+}
+
+void set_first_tid(int32_t number) {
+  if (int32_t* word = own_tid_word()) *word = number;
+}
+
+void watch_thread_end() {
+  if (has_end_key && ids_moved()) original_pthread_setspecific(end_key, reinterpret_cast<void*>(1L));
+}
+
+void settle_new_thread() {
+  int32_t* word = own_tid_word();
+  auto real = static_cast<int32_t>(sys(__NR_gettid));
+  if (!word || !ids_moved()) return;
+  int32_t known = virtual_id(real);
+  if (known != real) remove_id(known, real);  // of a thread that ended without telling
+  int32_t holder = real_id(real);
+  if (holder == real) return;
+  if (sys(__NR_tgkill, ids.real_pid, holder, 0) < 0) return remove_id(real, holder);
+  int32_t number = fresh_virtual_id();
+  if (!add_id(number, real)) return;
+  *word = number;
+  watch_thread_end();
+}
+
+ScopedRealTid::ScopedRealTid(pthread_t thread) : word_(ids_moved() ? tid_word(thread) : nullptr) {
+  if (!word_) return;
+  virtual_ = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
+  real_ = real_id(virtual_);
+  int32_t expected = virtual_;
+  if (virtual_ <= 0 || real_ == virtual_ ||
+      !__atomic_compare_exchange_n(word_, &expected, real_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    word_ = nullptr;
+}
+ScopedRealTid::~ScopedRealTid() {
+  int32_t expected = real_;
+  if (word_) __atomic_compare_exchange_n(word_, &expected, virtual_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+}  // namespace mig

@@ -1,0 +1,37 @@
+// The tid that libc keeps in each thread's descriptor (struct pthread).
+#pragma once
+#include <pthread.h>
+#include <stdint.h>
+
+namespace mig {
+
+/// Finds out, at start, where in the descriptor the word is.
+void learn_tid_word();
+
+/// The thread's word, which holds its virtual tid (0: it has ended); nullptr where it is unknown.
+int32_t* tid_word(pthread_t thread);
+
+/// The only thread of a program that has just begun gets a virtual tid.
+void set_first_tid(int32_t number);
+
+/// In a thread that a restart has brought back, or whose virtual tid is not its real one: what its end needs.
+void watch_thread_end();
+
+/// First of all in a thread that was born after a restart: a virtual tid that no other thread has.
+void settle_new_thread();
+
+/// The real tid stands in a thread's word for the length of a scope: for functions of libc that hand the word to the
+/// kernel and cannot be replaced. In a thread other than the calling one this is a short lie.
+class ScopedRealTid {
+ public:
+  explicit ScopedRealTid(pthread_t thread);
+  ~ScopedRealTid();
+  ScopedRealTid(const ScopedRealTid&) = delete;
+  ScopedRealTid& operator=(const ScopedRealTid&) = delete;
+
+ private:
+  int32_t* word_;
+  int32_t virtual_ = 0, real_ = 0;
+};
+
+}  // namespace mig

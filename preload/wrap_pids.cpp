@@ -1,0 +1,111 @@
+// Wrappers: who am I, who is my parent, which group and session am I in.
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "preload/hook.h"
+#include "preload/ids.h"
+#include "preload/result.h"
+#include "preload/state.h"
+
+namespace mig {
+namespace {
+
+constexpr IdCall kGroupOfTask{{IdKind::kTask}, IdKind::kGroup}, kSessionOfTask{{IdKind::kTask}, IdKind::kSession};
+
+/// The group of a process whose group was that of somebody outside becomes one that it chose: the pair follows.
+MIG_UNSPLIT long set_group(int32_t pid, int32_t group) {
+  int32_t task = real_task(pid), real = real_by(ids.group, group);
+  long r = sys(__NR_setpgid, task, real);
+  if (r == 0 && ids.moved && (!task || task == ids.real_pid)) ids.group = {group ? group : state.vpid, real ? real : ids.real_pid};
+  return r;
+}
+
+MIG_UNSPLIT long new_session() {
+  long r = sys(__NR_setsid);
+  if (failed(r) || !ids.moved || r != ids.real_pid) return r;
+  ids.group = ids.session = {state.vpid, ids.real_pid};
+  return state.vpid;
+}
+
+MIG_UNSPLIT long terminal_id(int fd, unsigned long request, IdKind kind) {
+  int32_t id = 0;
+  long r = sys(__NR_ioctl, fd, request, &id);
+  return failed(r) ? r : to_virtual(kind, id);
+}
+MIG_UNSPLIT long set_terminal_group(int fd, int32_t group) {
+  int32_t real = real_by(ids.group, group);
+  return sys(__NR_ioctl, fd, TIOCSPGRP, &real);
+}
+
+Hook<int (*)(int, unsigned long, void*)> original_ioctl("ioctl");
+
+int ioctl_with_ids(int fd, unsigned long request, int32_t* id) {
+  switch (request) {
+    case TIOCSPGRP: return int_with_errno(set_terminal_group(fd, *id));
+    case TIOCGPGRP:
+    case TIOCGSID: {
+      long r = terminal_id(fd, request, request == TIOCGSID ? IdKind::kSession : IdKind::kGroup);
+      if (!failed(r)) *id = static_cast<int32_t>(r), r = 0;
+      return int_with_errno(r);
+    }
+    default: return original_ioctl(fd, request, id);
+  }
+}
+
+}  // namespace
+}  // namespace mig
+
+using namespace mig;
+
+MIG_EXPORT pid_t getpid() noexcept {
+  if (int32_t pid = cached_pid; __builtin_expect(pid != 0, true)) return pid;
+  return own_pid();
+}
+MIG_EXPORT pid_t __getpid() noexcept {
+  return getpid();
+}
+MIG_EXPORT pid_t gettid() noexcept {
+  if (int32_t tid = cached_tid; __builtin_expect(tid != 0, true)) return tid;
+  return own_tid();
+}
+MIG_EXPORT pid_t getppid() noexcept {
+  return own_parent();
+}
+MIG_EXPORT pid_t getpgid(pid_t pid) noexcept {
+  return int_with_errno(call_with_ids(kGroupOfTask, __NR_getpgid, pid));
+}
+MIG_EXPORT pid_t __getpgid(pid_t pid) noexcept {
+  return getpgid(pid);
+}
+MIG_EXPORT pid_t getpgrp() noexcept {
+  return getpgid(0);
+}
+MIG_EXPORT pid_t getsid(pid_t pid) noexcept {
+  return int_with_errno(call_with_ids(kSessionOfTask, __NR_getsid, pid));
+}
+MIG_EXPORT int setpgid(pid_t pid, pid_t group) noexcept {
+  return int_with_errno(set_group(pid, group));
+}
+MIG_EXPORT int setpgrp() noexcept {
+  return setpgid(0, 0);
+}
+MIG_EXPORT pid_t setsid() noexcept {
+  return int_with_errno(new_session());
+}
+MIG_EXPORT pid_t tcgetpgrp(int fd) noexcept {
+  return int_with_errno(terminal_id(fd, TIOCGPGRP, IdKind::kGroup));
+}
+MIG_EXPORT int tcsetpgrp(int fd, pid_t group) noexcept {
+  return int_with_errno(set_terminal_group(fd, group));
+}
+MIG_EXPORT pid_t tcgetsid(int fd) noexcept {
+  return int_with_errno(terminal_id(fd, TIOCGSID, IdKind::kSession));
+}
+MIG_EXPORT int ioctl(int fd, unsigned long request, ...) noexcept {
+  __builtin_va_list args;
+  __builtin_va_start(args, request);
+  void* argument = __builtin_va_arg(args, void*);
+  __builtin_va_end(args);
+  return ids_moved() ? ioctl_with_ids(fd, request, static_cast<int32_t*>(argument)) : original_ioctl(fd, request, argument);
+}

@@ -1,0 +1,183 @@
+// Wrappers that hide the library's own signal: the program may set, block, wait for and read it as it likes, and gets the
+// answers that it expects, but the kernel never hears of that.
+//
+// What a program set is remembered: the action once, the mask's bit per thread. SIGRTMAX is one less for programs
+// that ask libc for it, so well-behaved ones never meet the signal at all.
+//
+// A program's sa_mask loses our bit as well: while a handler runs, a checkpoint can still be requested.
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "preload/hidden_signal.h"
+#include "preload/hook.h"
+#include "preload/result.h"
+#include "preload/state.h"
+
+namespace mig {
+
+uint64_t hidden_bit = 0, kept_bits = 3UL << 31;
+
+namespace {
+
+struct sigaction hidden_action;
+thread_local bool hidden_blocked __attribute__((tls_model("initial-exec"))) = false;
+
+MIG_ORIGINAL(sigaction);
+MIG_ORIGINAL(signal);
+MIG_ORIGINAL(sigsuspend);
+MIG_ORIGINAL(sigwait);
+MIG_ORIGINAL(sigwaitinfo);
+MIG_ORIGINAL(signalfd);
+MIG_ORIGINAL(posix_spawnattr_setsigmask);
+Hook<int (*)(pthread_attr_t*, const sigset_t*)> original_setsigmask("pthread_attr_setsigmask_np");
+Hook<__sighandler_t (*)(int, __sighandler_t)> original_sysv_signal("__sysv_signal"), original_sigset("sigset");
+Hook<int (*)(int, int)> original_siginterrupt("siginterrupt");
+Hook<int (*)(int)> original_sigignore("sigignore"), original_sighold("sighold"), original_sigrelse("sigrelse");
+Hook<int (*)()> original_sigrtmax("__libc_current_sigrtmax");
+
+bool is_hidden(int signal) {
+  return __builtin_expect(signal == state.signal && signal > 0, false);
+}
+
+__sighandler_t set_hidden_handler(__sighandler_t handler, int flags) {
+  struct sigaction now{}, before{};
+  now.sa_handler = handler;
+  now.sa_flags = flags;
+  change_hidden_action(&now, &before);
+  return before.sa_handler;
+}
+
+uint64_t bit_of(int signal) {
+  return signal > 0 && signal <= 64 ? 1UL << (signal - 1) : 0;
+}
+
+}  // namespace
+
+void hide_signal(int signal) {
+  hidden_bit = bit_of(signal);
+  kept_bits |= hidden_bit;
+  sys(__NR_rt_sigprocmask, SIG_UNBLOCK, &hidden_bit, nullptr, 8);
+}
+
+long change_mask(int how, const uint64_t* set, uint64_t* old) {
+  bool was_blocked = hidden_blocked;
+  uint64_t copy;
+  const uint64_t* visible = set;
+  if (set && (*set & kept_bits) && how != SIG_UNBLOCK) {
+    copy = *set & ~kept_bits;
+    visible = &copy;
+  }
+  uint64_t wanted = set ? *set & hidden_bit : 0;  // `old` may be the same memory
+  long r = sys(__NR_rt_sigprocmask, how, visible, old, 8);
+  if (failed(r)) return r;
+  if (set && (how == SIG_SETMASK || wanted)) hidden_blocked = how != SIG_UNBLOCK && wanted;
+  if (old && was_blocked) *old |= hidden_bit;
+  return r;
+}
+
+long change_hidden_action(const struct sigaction* action, struct sigaction* old) {
+  struct sigaction before = hidden_action;
+  if (action) hidden_action = *action;
+  if (old) *old = before;
+  return 0;
+}
+
+}  // namespace mig
+
+using namespace mig;
+
+MIG_EXPORT int sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
+  if (is_hidden(signal)) return int_with_errno(change_hidden_action(action, old));
+  if (!action || !(mask_word(&action->sa_mask) & hidden_bit)) return original_sigaction(signal, action, old);
+  struct sigaction copy = *action;
+  mask_word(&copy.sa_mask) &= ~hidden_bit;
+  return original_sigaction(signal, &copy, old);
+}
+MIG_EXPORT int __sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
+  return sigaction(signal, action, old);
+}
+
+MIG_EXPORT __sighandler_t signal(int signal, __sighandler_t handler) noexcept {
+  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESTART) : original_signal(signal, handler);
+}
+MIG_EXPORT __sighandler_t bsd_signal(int number, __sighandler_t handler) noexcept {
+  return signal(number, handler);
+}
+MIG_EXPORT __sighandler_t ssignal(int number, __sighandler_t handler) noexcept {
+  return signal(number, handler);
+}
+MIG_EXPORT __sighandler_t __sysv_signal(int signal, __sighandler_t handler) noexcept {
+  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESETHAND | SA_NODEFER) : original_sysv_signal(signal, handler);
+}
+MIG_EXPORT __sighandler_t sysv_signal(int signal, __sighandler_t handler) noexcept {
+  return __sysv_signal(signal, handler);
+}
+MIG_EXPORT __sighandler_t sigset(int signal, __sighandler_t handler) noexcept {
+  return is_hidden(signal) ? set_hidden_handler(handler, 0) : original_sigset(signal, handler);
+}
+MIG_EXPORT int sigignore(int signal) noexcept {
+  if (!is_hidden(signal)) return original_sigignore(signal);
+  set_hidden_handler(SIG_IGN, 0);
+  return 0;
+}
+MIG_EXPORT int siginterrupt(int signal, int on) noexcept {
+  if (!is_hidden(signal)) return original_siginterrupt(signal, on);
+  hidden_action.sa_flags = on ? hidden_action.sa_flags & ~SA_RESTART : hidden_action.sa_flags | SA_RESTART;
+  return 0;
+}
+
+MIG_EXPORT int sigprocmask(int how, const sigset_t* set, sigset_t* old) noexcept {
+  return int_with_errno(change_mask(how, reinterpret_cast<const uint64_t*>(set), reinterpret_cast<uint64_t*>(old)));
+}
+MIG_EXPORT int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept {
+  return as_error(change_mask(how, reinterpret_cast<const uint64_t*>(set), reinterpret_cast<uint64_t*>(old)));
+}
+MIG_EXPORT int sighold(int signal) noexcept {
+  uint64_t bit = bit_of(signal);
+  return bit ? int_with_errno(change_mask(SIG_BLOCK, &bit, nullptr)) : original_sighold(signal);
+}
+MIG_EXPORT int sigrelse(int signal) noexcept {
+  uint64_t bit = bit_of(signal);
+  return bit ? int_with_errno(change_mask(SIG_UNBLOCK, &bit, nullptr)) : original_sigrelse(signal);
+}
+
+MIG_EXPORT int sigblock(int mask) noexcept {
+  uint64_t set = static_cast<unsigned>(mask), old = 0;
+  change_mask(SIG_BLOCK, &set, &old);
+  return static_cast<int>(old);
+}
+MIG_EXPORT int sigsetmask(int mask) noexcept {
+  uint64_t set = static_cast<unsigned>(mask), old = 0;
+  change_mask(SIG_SETMASK, &set, &old);
+  return static_cast<int>(old);
+}
+
+MIG_EXPORT int sigsuspend(const sigset_t* mask) {
+  return original_sigsuspend(VisibleMask(mask).get());
+}
+MIG_EXPORT int sigwait(const sigset_t* set, int* signal) {
+  return original_sigwait(VisibleMask(set).get(), signal);
+}
+MIG_EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
+  return original_sigwaitinfo(VisibleMask(set).get(), info);
+}
+MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
+  return original_signalfd(fd, VisibleMask(mask).get(), flags);
+}
+
+/// What a child starts with. Blocked, the signal would stay blocked across its exec.
+MIG_EXPORT int posix_spawnattr_setsigmask(posix_spawnattr_t* attributes, const sigset_t* mask) noexcept {
+  return original_posix_spawnattr_setsigmask(attributes, VisibleMask(mask).get());
+}
+MIG_EXPORT int pthread_attr_setsigmask_np(pthread_attr_t* attributes, const sigset_t* mask) noexcept {
+  return original_setsigmask.get() ? original_setsigmask(attributes, VisibleMask(mask).get()) : ENOSYS;
+}
+
+MIG_EXPORT int __libc_current_sigrtmax() noexcept {
+  int highest = original_sigrtmax();
+  return highest == state.signal ? highest - 1 : highest;
+}

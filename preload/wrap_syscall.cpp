@@ -1,0 +1,196 @@
+// Wrapper: syscall(2) by number. The entry is in arch/x86_64/syscall_entry.S; what arrives here needs ids translated, our
+// signal hidden, the clocks moved, or is not offered (io_uring: memory shared with the kernel that cannot be saved; libraries
+// fall back when it is missing).
+#undef _FILE_OFFSET_BITS
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/times.h>
+#include <unistd.h>
+
+#include "preload/hidden_signal.h"
+#include "preload/hook.h"
+#include "preload/ids.h"
+#include "preload/owner.h"
+#include "preload/proc_paths.h"
+#include "preload/result.h"
+#include "preload/send.h"
+#include "preload/state.h"
+#include "preload/times.h"
+
+namespace mig {
+namespace {
+
+constexpr IdKind kNone = IdKind::kNone, kTask = IdKind::kTask, kGroup = IdKind::kGroup;
+constexpr int kNumbers = 512;
+
+struct IdNumber {
+  int number;
+  IdCall call;
+};
+/// Calls that only need their numbers translated.
+constexpr IdNumber kIdNumbers[] = {
+    {__NR_getpgid, {{kTask}, kGroup}},
+    {__NR_getpgrp, {{}, kGroup}},
+    {__NR_getsid, {{kTask}, IdKind::kSession}},
+    {__NR_set_tid_address, {{}, kTask}},
+    {__NR_rt_sigqueueinfo, {{kTask}}},
+    {__NR_rt_tgsigqueueinfo, {{kTask, kTask}}},
+    {__NR_sched_setparam, {{kTask}}},
+    {__NR_sched_getparam, {{kTask}}},
+    {__NR_sched_setscheduler, {{kTask}}},
+    {__NR_sched_getscheduler, {{kTask}}},
+    {__NR_sched_rr_get_interval, {{kTask}}},
+    {__NR_sched_setaffinity, {{kTask}}},
+    {__NR_sched_getaffinity, {{kTask}}},
+    {__NR_sched_setattr, {{kTask}}},
+    {__NR_sched_getattr, {{kTask}}},
+    {__NR_prlimit64, {{kTask}}},
+    {__NR_process_vm_readv, {{kTask}}},
+    {__NR_process_vm_writev, {{kTask}}},
+    {__NR_kcmp, {{kTask, kTask}}},
+    {__NR_pidfd_open, {{kTask}}},
+    {__NR_get_robust_list, {{kTask}}},
+    {__NR_move_pages, {{kTask}}},
+    {__NR_migrate_pages, {{kTask}}},
+    {__NR_perf_event_open, {{kNone, kTask}}},
+    {__NR_ptrace, {{kNone, kTask}}},
+    {__NR_clock_getres, {{IdKind::kClock}}},
+};
+/// Calls with a case of their own below; clone and vfork are looked at by the entry.
+constexpr int kOtherNumbers[] = {
+    __NR_getpid, __NR_gettid, __NR_getppid, __NR_setpgid, __NR_setsid, __NR_kill, __NR_tkill, __NR_tgkill, __NR_getpriority,
+    __NR_setpriority, __NR_ioprio_get, __NR_ioprio_set, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigsuspend,
+    __NR_rt_sigtimedwait, __NR_signalfd, __NR_signalfd4, __NR_ppoll, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_pselect6,
+    __NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register, __NR_clock_gettime, __NR_times, __NR_getrusage,
+    __NR_fork, __NR_vfork, __NR_clone, __NR_clone3, __NR_open, __NR_openat, __NR_readlink, __NR_readlinkat, __NR_fcntl,
+};
+
+struct Numbers {
+  uint8_t special[kNumbers] = {};
+};
+constexpr Numbers numbers() {
+  Numbers n;
+  for (int i = 0; i < static_cast<int>(sizeof kIdNumbers / sizeof *kIdNumbers); ++i)
+    n.special[kIdNumbers[i].number] = static_cast<uint8_t>(i + 2);
+  for (int number : kOtherNumbers) n.special[number] = 1;
+  return n;
+}
+
+struct KernelAction {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)();
+  uint64_t mask;
+};
+
+long set_action(long signal, const KernelAction* now, KernelAction* old, long size) {
+  if (size == 8 && signal == state.signal && signal > 0) {
+    struct sigaction libc_now{}, libc_old{};
+    if (now) libc_now.sa_handler = now->handler, libc_now.sa_flags = static_cast<int>(now->flags), mask_word(&libc_now.sa_mask) = now->mask;
+    change_hidden_action(now ? &libc_now : nullptr, &libc_old);
+    if (old) *old = {libc_old.sa_handler, static_cast<unsigned long>(libc_old.sa_flags), nullptr, mask_word(&libc_old.sa_mask)};
+    return 0;
+  }
+  KernelAction copy;
+  if (size == 8 && now && (now->mask & hidden_bit)) {
+    copy = *now;
+    copy.mask &= ~hidden_bit;
+    now = &copy;
+  }
+  return sys(__NR_rt_sigaction, signal, now, old, size);
+}
+
+/// A call one of whose arguments is the address of an 8-byte mask.
+long with_mask(long number, int index, long a, long b, long c, long d, long e, long f) {
+  long arguments[6] = {a, b, c, d, e, f};
+  uint64_t visible;
+  if (auto mask = reinterpret_cast<const uint64_t*>(arguments[index]); mask && (*mask & hidden_bit)) {
+    visible = *mask & ~hidden_bit;
+    arguments[index] = reinterpret_cast<long>(&visible);
+  }
+  return sys6(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+}
+
+struct MaskArgument {
+  const uint64_t* mask;
+  size_t size;
+};
+long with_mask_argument(long a, long b, long c, long d, long e, const MaskArgument* f) {
+  if (!f || !f->mask || !(*f->mask & hidden_bit)) return sys(__NR_pselect6, a, b, c, d, e, f);
+  uint64_t visible = *f->mask & ~hidden_bit;
+  MaskArgument argument{&visible, f->size};
+  return sys(__NR_pselect6, a, b, c, d, e, &argument);
+}
+
+IdCall on_whose(long which, long process, long group) {
+  return {{kNone, which == process ? kTask : which == group ? kGroup : kNone}};
+}
+
+long signal_task(long tid, long signal) {
+  long r = send_to_thread(state.vpid, static_cast<int32_t>(tid), static_cast<int>(signal));
+  return r == -ESRCH ? call_with_ids({{kTask}}, __NR_tkill, tid, signal) : r;
+}
+
+long as_child(long result) {
+  if (result == 0) forget_own_ids();
+  return result;
+}
+
+}  // namespace
+
+extern "C" {
+__attribute__((visibility("hidden"), used)) extern constexpr Numbers mig_special_numbers = numbers();
+
+__attribute__((visibility("hidden"), used)) long mig_special_syscall(long number, long a, long b, long c, long d, long e, long f) {
+  if (int at = mig_special_numbers.special[number]; at >= 2) return with_errno(call_with_ids(kIdNumbers[at - 2].call, number, a, b, c, d, e, f));
+  auto i32 = [](long v) { return static_cast<int32_t>(v); };
+  switch (number) {
+    case __NR_getpid: return getpid();
+    case __NR_gettid: return gettid();
+    case __NR_getppid: return getppid();
+    case __NR_setpgid: return setpgid(i32(a), i32(b));
+    case __NR_setsid: return setsid();
+    case __NR_kill: return with_errno(send_to_process(i32(a), i32(b)));
+    case __NR_tkill: return with_errno(signal_task(a, b));
+    case __NR_tgkill: return with_errno(send_to_thread(i32(a), i32(b), i32(c)));
+    case __NR_getpriority:
+    case __NR_setpriority: return with_errno(call_with_ids(on_whose(a, PRIO_PROCESS, PRIO_PGRP), number, a, b, c));
+    case __NR_ioprio_get:
+    case __NR_ioprio_set: return with_errno(call_with_ids(on_whose(a, 1, 2), number, a, b, c));
+    case __NR_rt_sigaction:
+      return with_errno(set_action(a, reinterpret_cast<const KernelAction*>(b), reinterpret_cast<KernelAction*>(c), d));
+    case __NR_rt_sigprocmask:
+      if (d != 8) break;
+      return with_errno(change_mask(i32(a), reinterpret_cast<const uint64_t*>(b), reinterpret_cast<uint64_t*>(c)));
+    case __NR_rt_sigsuspend:
+    case __NR_rt_sigtimedwait: return with_errno(with_mask(number, 0, a, b, c, d, e, f));
+    case __NR_signalfd:
+    case __NR_signalfd4: return with_errno(with_mask(number, 1, a, b, c, d, e, f));
+    case __NR_ppoll: return with_errno(with_mask(number, 3, a, b, c, d, e, f));
+    case __NR_epoll_pwait:
+    case __NR_epoll_pwait2: return with_errno(with_mask(number, 4, a, b, c, d, e, f));
+    case __NR_pselect6: return with_errno(with_mask_argument(a, b, c, d, e, reinterpret_cast<const MaskArgument*>(f)));
+    case __NR_io_uring_setup:
+    case __NR_io_uring_enter:
+    case __NR_io_uring_register: return with_errno(-ENOSYS);
+    case __NR_clock_gettime: return with_errno(get_clock(a, reinterpret_cast<timespec*>(b)));
+    case __NR_times: return times(reinterpret_cast<tms*>(a));
+    case __NR_getrusage: return getrusage(static_cast<__rusage_who>(a), reinterpret_cast<rusage*>(b));
+    case __NR_open: return with_errno(open_proc_or_file(AT_FDCWD, reinterpret_cast<const char*>(a), i32(b), i32(c)));
+    case __NR_openat: return with_errno(open_proc_or_file(i32(a), reinterpret_cast<const char*>(b), i32(c), i32(d)));
+    case __NR_readlink: return with_errno(read_proc_or_link(AT_FDCWD, reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), c));
+    case __NR_readlinkat: return with_errno(read_proc_or_link(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), d));
+    case __NR_fcntl: return with_errno(control_with_ids(i32(a), i32(b), c));
+    case __NR_fork:
+    case __NR_clone:
+    case __NR_clone3: return with_errno(as_child(sys(number, a, b, c, d, e, f)));
+  }
+  return with_errno(sys(number, a, b, c, d, e, f));
+}
+}
+
+}  // namespace mig
