@@ -1,20 +1,19 @@
-// Signals: dispositions and what is pending.
-//
-// Pending signals: their siginfo can be read only by taking them (rt_sigtimedwait with no wait), which is safe
-// here because the handler has every signal blocked. They are queued again by rt_sigqueueinfo to oneself, which
-// accepts any si_code. The queue is noted in the library's own memory, so after a restart the same code puts
-// it back: the stub need not know. Each thread notes its own; those of the process are taken by the leader.
+// Signals: dispositions, what is pending (preload/pending.cpp), timers (preload/timers.cpp).
 #include "preload/signals.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "image/base/text.h"
+#include "preload/pending.h"
 #include "preload/state.h"
+#include "preload/stop.h"
 #include "preload/timers.h"
 
 namespace mig {
 namespace {
+
+constexpr int kLooks = 8;
 
 struct KernelAction {
   uint64_t handler, flags, restorer, mask;
@@ -23,7 +22,7 @@ struct KernelAction {
 bool save_actions(ImageWriter& writer) {
   for (uint32_t signal = 1; signal <= 64; ++signal) {
     KernelAction a{};
-    if (signal == static_cast<uint32_t>(state.signal)) continue;
+    if (signal == static_cast<uint32_t>(state.signal) || signal == kStopSignal) continue;
     if (sys(__NR_rt_sigaction, signal, nullptr, &a, 8) < 0) continue;
     if (!a.handler && !a.flags && !a.mask) continue;
     SignalActionRecord r{signal, 0, a.handler, a.flags, a.restorer, a.mask};
@@ -35,11 +34,23 @@ bool save_actions(ImageWriter& writer) {
 }  // namespace
 
 bool save_signals(ImageWriter& writer) {
-  if (save_actions(writer) && save_timers(writer)) return true;
+  if (save_actions(writer) && save_pending_signals(writer) && save_timers(writer)) return true;
   return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }
 
-void note_pending_signals() {}
-void return_pending_signals() {}
+/// A timer that expires between the two looks has a signal pending: then both are looked at again.
+bool note_pending_signals() {
+  for (int i = 0; i < kLooks; ++i) {
+    note_process_signals();
+    if (!note_timers()) return false;
+    if (pending_signals_lost()) return refuse(Error::kPendingLost, "the pending signals", "the kernel gave no memory for them");
+    if (!pending_signals()) return true;
+  }
+  return true;
+}
+
+void return_pending_signals() {
+  return_process_signals();
+}
 
 }  // namespace mig

@@ -16,6 +16,7 @@
 #include "restore/process.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
+#include "restore/timers.h"
 
 namespace mig {
 namespace {

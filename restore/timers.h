@@ -1,0 +1,9 @@
+// Interval timers and POSIX timers.
+#pragma once
+
+namespace mig {
+
+/// Timers start to run again: last of all. Every thread exists.
+void restore_timers();
+
+}  // namespace mig
