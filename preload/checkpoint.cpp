@@ -24,6 +24,7 @@
 #include "preload/memory.h"
 #include "preload/process.h"
 #include "preload/restarted.h"
+#include "preload/room.h"
 #include "preload/signals.h"
 #include "preload/stop.h"
 #include "preload/threads.h"
@@ -101,10 +102,11 @@ void lead_checkpoint(ucontext_t* frame) {
   int64_t began = clock_now(CLOCK_MONOTONIC);
   state.failure = {};
   Request request = take_request();
+  ScopedDescriptorRoom room;
   ImagePlace place;
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   auto refused = [&] { return !only_look && (forbidden() || refuse_children()); };
-  bool ok = !refused() && stop_threads() && !refused();
+  bool ok = room.ok() && !refused() && stop_threads() && !refused();
   bool restarted = false;
   if (ok) {
     ThreadSlot* self = slot_at(0);
@@ -119,6 +121,7 @@ void lead_checkpoint(ucontext_t* frame) {
     } else {
       restarted = true;
       place.directory.release();  // it was open in another life; the number may be the program's soon
+      room.release();
       come_back();
     }
     if (!restarted && !only_look) ok = conclude_image(place, request, ok, began);

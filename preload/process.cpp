@@ -14,6 +14,7 @@
 
 #include "image/base/clock.h"
 #include "image/base/text.h"
+#include "preload/room.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -116,6 +117,7 @@ bool save_limits(ImageWriter& writer) {
   for (uint32_t i = 0; i < RLIM_NLIMITS; ++i) {
     uint64_t limit[2];
     if (sys(__NR_prlimit64, 0, i, nullptr, limit) < 0) continue;
+    if (const uint64_t* noted = noted_descriptor_limit(); noted && i == RLIMIT_NOFILE) limit[0] = noted[0], limit[1] = noted[1];
     if (!writer.record(RecordType::kLimit, LimitRecord{i, 0, limit[0], limit[1]})) return false;
   }
   return true;

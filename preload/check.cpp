@@ -1,0 +1,111 @@
+// `mig check`: what a checkpoint would make of this process, without making one.
+//
+// The same code looks that would save, with the threads stopped; only nothing is read out of pipes and files, and
+// nothing is written but check.txt. Verdicts: ok; carried, its contents travel in the image; degraded, it comes back
+// but not as it was; blocked, a checkpoint is refused.
+#include "preload/check.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "image/base/futex.h"
+#include "image/base/text.h"
+#include "preload/api.h"
+#include "preload/children.h"
+#include "preload/files.h"
+#include "preload/job.h"
+#include "preload/memory.h"
+#include "preload/process.h"
+
+namespace mig {
+namespace {
+
+class Findings {
+ public:
+  void add(const char* verdict, const char* object, const char* reason) {
+    put(verdict, '\t');
+    put(object, '\t');
+    put(reason, '\n');
+  }
+  /// What the last step refused; its message begins with the object.
+  void add_failure() {
+    char object[sizeof state.failure.message];
+    text_copy(object, state.failure.message, sizeof object);
+    const char* reason = "";
+    for (char* p = object; *p; ++p)
+      if (text_starts(p, ": ")) {
+        *p = 0;
+        reason = p + 2;
+        break;
+      }
+    add("blocked", object, reason);
+    state.failure = {};
+  }
+  bool complete() const { return complete_; }
+  long write(const char* directory) {
+    char path[4200];
+    Text(path) << directory << "/check.txt";
+    ScopedFd fd(open_path(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    return fd.ok() ? write_all(fd.get(), text_.begin(), text_.size()) : fd.get();
+  }
+
+ private:
+  void put(const char* s, char end) {
+    size_t n = strlen(s);
+    char* at = text_.add(n + 1);
+    complete_ = complete_ && at;
+    if (!at) return;
+    for (size_t i = 0; i < n; ++i) at[i] = s[i] == '\t' || s[i] == '\n' ? ' ' : s[i];
+    at[n] = end;
+  }
+  ScratchArray<char> text_;
+  bool complete_ = true;
+};
+
+void tell(void* to, const char* verdict, const char* object, const char* reason) {
+  static_cast<Findings*>(to)->add(verdict, object, reason);
+}
+
+void check_mappings(Findings& findings) {
+  Mappings mappings;
+  if (!list_mappings(mappings)) return findings.add_failure();
+  uint64_t resident = 0;
+  for (const Mapping& m : mappings) {
+    resident += m.resident;
+    const char* problem = mapping_problem(m);
+    if (!problem) continue;
+    char object[4300];
+    Text t(object);
+    (t << "mapping at 0x").hex(m.record.start) << " (" << (m.path[0] ? m.path : "anonymous") << ")";
+    findings.add("blocked", object, problem);
+  }
+  char object[64];
+  Text(object) << mappings.size() << " mappings, " << (resident >> 10) << " KiB";
+  findings.add("carried", object, "memory travels in the image");
+}
+
+void check_threads(Findings& findings) {
+  char object[64];
+  uint32_t n = load(&state.claimed);
+  Text(object) << n << (n == 1 ? " thread" : " threads");
+  findings.add("ok", object, "");
+}
+
+}  // namespace
+
+bool write_check() {
+  if (!open_scratch()) return refuse(Error::kPendingLost, "working memory", "the kernel gave none");
+  Findings findings;
+  ImageWriter writer;
+  if (checkpoints_forbidden()) findings.add("blocked", "the program", "it called mig_forbid()");
+  if (refuse_children()) findings.add_failure();
+  if (!save_process(writer)) findings.add_failure();
+  check_threads(findings);
+  check_mappings(findings);
+  if (!check_files(writer, -1, tell, &findings)) findings.add_failure();
+  long r = findings.complete() ? findings.write(state.job->request.partial) : -ENOMEM;
+  close_scratch();
+  return r >= 0 || refuse_errno(Error::kNotWritable, "check.txt", "write", r);
+}
+
+}  // namespace mig
