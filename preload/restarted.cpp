@@ -4,6 +4,7 @@
 
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "preload/handlers.h"
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/standard.h"
@@ -44,6 +45,7 @@ void come_back() {
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
+  translate_handlers();
   start_period();
   thread_came_back(slot_at(0));
   wait_for_threads();

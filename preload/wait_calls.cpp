@@ -6,7 +6,10 @@
 // not show it (glibc 2.41 enters every cancellable call from one place).
 //
 // Those that set a signal mask for their duration must not block the library's own signal with it.
+#include "preload/wait_calls.h"
+
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -16,8 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "preload/call_table.h"
+#include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
+#include "preload/ids.h"
 #include "preload/waits.h"
 
 namespace mig {
@@ -45,7 +51,65 @@ int not_there() {
   return -1;
 }
 
+struct Arguments {
+  long at[6];
+};
+
+long call(long number, const Arguments& a) {
+  return sys6(number, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], a.at[5]);
+}
+
+const timespec* time_at(const Arguments& a, int index) {
+  return reinterpret_cast<const timespec*>(a.at[index]);
+}
+
+long call_until(long number, Arguments a, int index, long clock) {
+  NotedDeadline deadline(clock, time_at(a, index));
+  a.at[index] = reinterpret_cast<long>(deadline.get());
+  return call(number, a);
+}
+
+long call_with_rest(long number, Arguments a, int index) {
+  timespec rest;
+  if (!a.at[index]) a.at[index] = reinterpret_cast<long>(&rest);
+  return call(number, a);
+}
+
+long call_noted(long number, const Arguments& a, bool timed) {
+  NotedWait note(number, timed);
+  return call(number, a);
+}
+
+long call_futex(const Arguments& a) {
+  auto operation = static_cast<int>(a.at[1]);
+  long clock = operation & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+  switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT: return call_noted(__NR_futex, a, a.at[3]);
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_WAIT_REQUEUE_PI:
+    case 13 /* FUTEX_LOCK_PI2 */: return call_until(__NR_futex, a, 3, clock);
+    default: return call(__NR_futex, a);
+  }
+}
+
 }  // namespace
+
+long call_with_time(long number, long a, long b, long c, long d, long e, long f) {
+  Arguments arguments{{a, b, c, d, e, f}};
+  const CallInfo* info = call_info(number);
+  switch (info ? info->timeout : Timeout::kNone) {
+    case Timeout::kMilliseconds: return call_noted(number, arguments, static_cast<int>(arguments.at[info->argument]) > 0);
+    case Timeout::kRelative: return call_noted(number, arguments, arguments.at[info->argument]);
+    case Timeout::kRemainder: return call_with_rest(number, arguments, info->second);
+    case Timeout::kSleep:
+      if (b & TIMER_ABSTIME) return call_until(number, arguments, info->argument, a);
+      return call_with_rest(number, arguments, info->second);
+    case Timeout::kFutex: return call_futex(arguments);
+    case Timeout::kUntil: return call_until(number, arguments, info->argument, arguments.at[info->second]);
+    default: return call(number, arguments);
+  }
+}
+
 }  // namespace mig
 
 using namespace mig;
@@ -114,7 +178,9 @@ MIG_EXPORT int pause() {
 }
 MIG_EXPORT int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   NotedWait note(__NR_rt_sigtimedwait, timeout != nullptr);
-  return original_sigtimedwait(VisibleMask(set).get(), info, timeout);
+  int signal = original_sigtimedwait(VisibleMask(set).get(), info, timeout);
+  if (signal > 0 && info && ids_moved()) translate_sender(info);
+  return signal;
 }
 MIG_EXPORT int semtimedop(int set, sembuf* operations, size_t count, const timespec* timeout) noexcept {
   NotedWait note(__NR_semtimedop, timeout != nullptr);

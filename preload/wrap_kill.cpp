@@ -59,7 +59,7 @@ MIG_EXPORT int tgkill(pid_t process, pid_t tid, int signal) noexcept {
 }
 MIG_EXPORT int raise(int signal) noexcept {
   if (!ids_moved()) return original_raise(signal);
-  return int_with_errno(is_of_libc(signal) ? -EINVAL : send_to_thread(state.vpid, gettid(), signal));
+  return int_with_errno(is_of_libc(signal) ? -EINVAL : send_to_own_thread(gettid(), signal));
 }
 MIG_EXPORT int gsignal(int signal) noexcept {
   return raise(signal);
@@ -73,7 +73,7 @@ MIG_EXPORT int pthread_kill(pthread_t thread, int signal) noexcept {
   if (!ids_moved()) return original_pthread_kill(thread, signal);
   int32_t tid = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
   if (is_of_libc(signal)) return EINVAL;
-  return tid > 0 ? as_error(send_to_thread(state.vpid, tid, signal)) : 0;
+  return tid > 0 ? as_error(send_to_own_thread(tid, signal)) : 0;
 }
 MIG_EXPORT int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
   if (!ids_moved()) return original_pthread_sigqueue(thread, signal, value);

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
+#include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
+#include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/signals.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -55,6 +58,33 @@ uint64_t bit_of(int signal) {
   return signal > 0 && signal <= 64 ? 1UL << (signal - 1) : 0;
 }
 
+/// It blocks nothing of ours, and need not (preload/alternate_stack.cpp).
+bool is_plain(const struct sigaction& action) {
+  return !(mask_word(&action.sa_mask) & hidden_bit) && !((action.sa_flags & SA_ONSTACK) && small_alternate_stacks());
+}
+
+__attribute__((noinline)) int change_action(int signal, const struct sigaction* action, struct sigaction* old) {
+  struct sigaction copy;
+  InfoHandler own = own_handler(signal);
+  if (action) {
+    copy = *action;
+    mask_word(&copy.sa_mask) &= ~hidden_bit;
+    if ((copy.sa_flags & SA_ONSTACK) && small_alternate_stacks()) mask_word(&copy.sa_mask) |= own_signals();
+    if (ids_moved()) put_in_front(signal, copy.sa_sigaction, static_cast<unsigned long>(copy.sa_flags));
+    action = &copy;
+  }
+  int r = original_sigaction(signal, action, old);
+  if (r == 0 && old) take_from_front(old->sa_sigaction, own);
+  return r;
+}
+
+/// What signal(3) and its kin tell of an earlier handler.
+__sighandler_t shown(int signal, __sighandler_t handler) {
+  auto known = reinterpret_cast<InfoHandler>(reinterpret_cast<void*>(handler));
+  take_from_front(known, own_handler(signal));
+  return reinterpret_cast<__sighandler_t>(reinterpret_cast<void*>(known));
+}
+
 }  // namespace
 
 void hide_signal(int signal) {
@@ -92,17 +122,15 @@ using namespace mig;
 
 MIG_EXPORT int sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
   if (is_hidden(signal)) return int_with_errno(change_hidden_action(action, old));
-  if (!action || !(mask_word(&action->sa_mask) & hidden_bit)) return original_sigaction(signal, action, old);
-  struct sigaction copy = *action;
-  mask_word(&copy.sa_mask) &= ~hidden_bit;
-  return original_sigaction(signal, &copy, old);
+  if (!ids_moved() && (!action || is_plain(*action))) return original_sigaction(signal, action, old);
+  return change_action(signal, action, old);
 }
 MIG_EXPORT int __sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
   return sigaction(signal, action, old);
 }
 
 MIG_EXPORT __sighandler_t signal(int signal, __sighandler_t handler) noexcept {
-  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESTART) : original_signal(signal, handler);
+  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESTART) : shown(signal, original_signal(signal, handler));
 }
 MIG_EXPORT __sighandler_t bsd_signal(int number, __sighandler_t handler) noexcept {
   return signal(number, handler);
@@ -111,13 +139,13 @@ MIG_EXPORT __sighandler_t ssignal(int number, __sighandler_t handler) noexcept {
   return signal(number, handler);
 }
 MIG_EXPORT __sighandler_t __sysv_signal(int signal, __sighandler_t handler) noexcept {
-  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESETHAND | SA_NODEFER) : original_sysv_signal(signal, handler);
+  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESETHAND | SA_NODEFER) : shown(signal, original_sysv_signal(signal, handler));
 }
 MIG_EXPORT __sighandler_t sysv_signal(int signal, __sighandler_t handler) noexcept {
   return __sysv_signal(signal, handler);
 }
 MIG_EXPORT __sighandler_t sigset(int signal, __sighandler_t handler) noexcept {
-  return is_hidden(signal) ? set_hidden_handler(handler, 0) : original_sigset(signal, handler);
+  return is_hidden(signal) ? set_hidden_handler(handler, 0) : shown(signal, original_sigset(signal, handler));
 }
 MIG_EXPORT int sigignore(int signal) noexcept {
   if (!is_hidden(signal)) return original_sigignore(signal);
@@ -163,7 +191,9 @@ MIG_EXPORT int sigwait(const sigset_t* set, int* signal) {
   return original_sigwait(VisibleMask(set).get(), signal);
 }
 MIG_EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
-  return original_sigwaitinfo(VisibleMask(set).get(), info);
+  int signal = original_sigwaitinfo(VisibleMask(set).get(), info);
+  if (signal > 0 && info && ids_moved()) translate_sender(info);
+  return signal;
 }
 MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
   return original_signalfd(fd, VisibleMask(mask).get(), flags);

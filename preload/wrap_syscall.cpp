@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <sys/times.h>
 #include <unistd.h>
 
+#include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
@@ -20,12 +22,14 @@
 #include "preload/send.h"
 #include "preload/state.h"
 #include "preload/times.h"
+#include "preload/wait_calls.h"
 
 namespace mig {
 namespace {
 
 constexpr IdKind kNone = IdKind::kNone, kTask = IdKind::kTask, kGroup = IdKind::kGroup;
 constexpr int kNumbers = 512;
+constexpr int kFutexWaitv = 449, kFutexWait = 455;
 
 struct IdNumber {
   int number;
@@ -67,6 +71,8 @@ constexpr int kOtherNumbers[] = {
     __NR_rt_sigtimedwait, __NR_signalfd, __NR_signalfd4, __NR_ppoll, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_pselect6,
     __NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register, __NR_clock_gettime, __NR_times, __NR_getrusage,
     __NR_fork, __NR_vfork, __NR_clone, __NR_clone3, __NR_open, __NR_openat, __NR_readlink, __NR_readlinkat, __NR_fcntl,
+    __NR_futex, __NR_nanosleep, __NR_clock_nanosleep, __NR_poll, __NR_epoll_wait, __NR_semtimedop, __NR_io_getevents,
+    kFutexWaitv, kFutexWait, __NR_timerfd_settime, __NR_sigaltstack,
 };
 
 struct Numbers {
@@ -81,7 +87,7 @@ constexpr Numbers numbers() {
 }
 
 struct KernelAction {
-  void (*handler)(int);
+  InfoHandler handler;
   unsigned long flags;
   void (*restorer)();
   uint64_t mask;
@@ -90,18 +96,22 @@ struct KernelAction {
 long set_action(long signal, const KernelAction* now, KernelAction* old, long size) {
   if (size == 8 && signal == state.signal && signal > 0) {
     struct sigaction libc_now{}, libc_old{};
-    if (now) libc_now.sa_handler = now->handler, libc_now.sa_flags = static_cast<int>(now->flags), mask_word(&libc_now.sa_mask) = now->mask;
+    if (now) libc_now.sa_sigaction = now->handler, libc_now.sa_flags = static_cast<int>(now->flags), mask_word(&libc_now.sa_mask) = now->mask;
     change_hidden_action(now ? &libc_now : nullptr, &libc_old);
-    if (old) *old = {libc_old.sa_handler, static_cast<unsigned long>(libc_old.sa_flags), nullptr, mask_word(&libc_old.sa_mask)};
+    if (old) *old = {libc_old.sa_sigaction, static_cast<unsigned long>(libc_old.sa_flags), nullptr, mask_word(&libc_old.sa_mask)};
     return 0;
   }
   KernelAction copy;
-  if (size == 8 && now && (now->mask & hidden_bit)) {
+  InfoHandler own = own_handler(static_cast<int>(signal));
+  if (size == 8 && now && ((now->mask & hidden_bit) || ids_moved())) {
     copy = *now;
     copy.mask &= ~hidden_bit;
+    if (ids_moved()) put_in_front(static_cast<int>(signal), copy.handler, copy.flags);
     now = &copy;
   }
-  return sys(__NR_rt_sigaction, signal, now, old, size);
+  long r = sys(__NR_rt_sigaction, signal, now, old, size);
+  if (r == 0 && old) take_from_front(old->handler, own);
+  return r;
 }
 
 /// A call one of whose arguments is the address of an 8-byte mask.
@@ -131,7 +141,7 @@ IdCall on_whose(long which, long process, long group) {
 }
 
 long signal_task(long tid, long signal) {
-  long r = send_to_thread(state.vpid, static_cast<int32_t>(tid), static_cast<int>(signal));
+  long r = send_to_own_thread(static_cast<int32_t>(tid), static_cast<int>(signal));
   return r == -ESRCH ? call_with_ids({{kTask}}, __NR_tkill, tid, signal) : r;
 }
 
@@ -185,6 +195,18 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_readlink: return with_errno(read_proc_or_link(AT_FDCWD, reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), c));
     case __NR_readlinkat: return with_errno(read_proc_or_link(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), d));
     case __NR_fcntl: return with_errno(control_with_ids(i32(a), i32(b), c));
+    case __NR_futex:
+    case __NR_nanosleep:
+    case __NR_clock_nanosleep:
+    case __NR_poll:
+    case __NR_epoll_wait:
+    case __NR_semtimedop:
+    case __NR_io_getevents:
+    case kFutexWaitv:
+    case kFutexWait: return with_errno(call_with_time(number, a, b, c, d, e, f));
+    case __NR_timerfd_settime:
+      return timerfd_settime(i32(a), i32(b), reinterpret_cast<const itimerspec*>(c), reinterpret_cast<itimerspec*>(d));
+    case __NR_sigaltstack: return sigaltstack(reinterpret_cast<const stack_t*>(a), reinterpret_cast<stack_t*>(b));
     case __NR_fork:
     case __NR_clone:
     case __NR_clone3: return with_errno(as_child(sys(number, a, b, c, d, e, f)));

@@ -91,7 +91,7 @@ MIG_EXPORT int pthread_cancel(pthread_t thread) {
   }
   int error = original_pthread_cancel(thread);
   if (error != ESRCH || tid <= 0) return error;
-  send_plain_to_thread(tid, kCancelSignal);
+  send_to_own_thread(tid, kCancelSignal);
   return 0;
 }
 

@@ -1,0 +1,72 @@
+// Handlers of the program that look at who sent a signal, after a restart.
+//
+// The kernel writes real pids into si_pid. A SA_SIGINFO handler therefore gets a function of ours in front, which
+// translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. Only
+// processes that were restarted have this; a handler set before is changed when the process comes back.
+//
+// Tried instead: queueing signals to oneself with the right number (rt_sigqueueinfo). The kernel takes the code of kill
+// or tgkill only from the very thread that is to get the signal.
+#include "preload/handlers.h"
+
+#include "preload/ids.h"
+#include "preload/state.h"
+#include "preload/stop.h"
+
+namespace mig {
+namespace {
+
+constexpr int kSignals = 64;
+constexpr int kCancelSignal = 32;  ///< libc compares the sender with the kernel's number
+InfoHandler own_handlers[kSignals + 1];
+
+struct KernelAction {
+  uint64_t handler, flags, restorer, mask;
+};
+
+void in_front(int signal, siginfo_t* info, void* context) {
+  translate_sender(info);
+  own_handlers[signal](signal, info, context);
+}
+
+bool wants_sender(uint64_t handler, uint64_t flags) {
+  return (flags & SA_SIGINFO) && handler > 1 && handler != reinterpret_cast<uint64_t>(in_front);
+}
+
+}  // namespace
+
+void translate_sender(siginfo_t* info) {
+  switch (info->si_code) {
+    case SI_USER:
+    case SI_TKILL:
+    case SI_QUEUE:
+    case SI_MESGQ: info->si_pid = virtual_id(info->si_pid);
+  }
+}
+
+void translate_handlers() {
+  if (!ids_moved()) return;
+  for (int signal = 1; signal <= kSignals; ++signal) {
+    KernelAction a{};
+    if (signal == state.signal || signal == kCancelSignal || signal == kStopSignal || sys(__NR_rt_sigaction, signal, nullptr, &a, 8) < 0) continue;
+    if (!wants_sender(a.handler, a.flags)) continue;
+    own_handlers[signal] = reinterpret_cast<InfoHandler>(a.handler);
+    a.handler = reinterpret_cast<uint64_t>(in_front);
+    sys(__NR_rt_sigaction, signal, &a, nullptr, 8);
+  }
+}
+
+void put_in_front(int signal, InfoHandler& handler, unsigned long flags) {
+  if (signal < 1 || signal > kSignals || !wants_sender(reinterpret_cast<uint64_t>(handler), flags)) return;
+  own_handlers[signal] = handler;
+  handler = in_front;
+}
+
+InfoHandler own_handler(int signal) {
+  return signal >= 1 && signal <= kSignals ? own_handlers[signal] : nullptr;
+}
+
+void take_from_front(InfoHandler& handler, InfoHandler own) {
+  if (handler == in_front) handler = own;
+}
+
+}  // namespace mig
