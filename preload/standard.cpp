@@ -72,11 +72,12 @@ int inherited_stream(const OpenDescription& d) {
 
 bool save_inherited(Saving& saving, OpenDescription& d, int stream) {
   d.record.peer = static_cast<uint64_t>(stream);
+  d.record.value[0] = d.streams;
   if (!saving.only_looking()) {
     bool on_its_number = false;
     for (const OpenDescription& other : saving) on_its_number = on_its_number || (other.streams >> stream & 1);
     if (!on_its_number) state.standard_fd[stream] = d.fd;
-    state.standard_saved |= 1 << stream;
+    state.standard_saved |= 1 << stream | static_cast<int32_t>(d.streams);
   }
   d.reason = "the restart's own standard stream takes its place";
   return saving.write(d, DescriptionKind::kInherited) && (!is_terminal(d) || save_terminal_settings(saving, d));

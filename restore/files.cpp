@@ -23,6 +23,7 @@ namespace {
 HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
 HomeArray<PreparedDescription> prepared;
+int standard[3] = {-1, -1, -1};           ///< the restart's own
 int next_aside = 3;
 
 /// Numbers of the program, and some besides, may lie beyond the limit.
@@ -70,9 +71,16 @@ void close_strangers(int keep) {
   for (int fd : strangers) sys(__NR_close, fd);
 }
 
+/// A terminal that was all three standard streams may be three different things now.
+int source_of(const DescriptorRecord& d) {
+  const PreparedDescription& p = prepared[d.description];
+  bool stream = kind_of(p) == DescriptionKind::kInherited && d.fd < 3 && (p.record.value[0] >> d.fd & 1);
+  return stream && standard[d.fd] >= 0 ? standard[d.fd] : p.fd;
+}
+
 void put_in_place(const DescriptorRecord& d) {
   const PreparedDescription& p = prepared[d.description];
-  long r = sys(__NR_dup3, p.fd, d.fd, d.close_on_exec ? O_CLOEXEC : 0);
+  long r = sys(__NR_dup3, source_of(d), d.fd, d.close_on_exec ? O_CLOEXEC : 0);
   if (r < 0) give_up(Error::kResourceFailed, p.path, "give it its descriptor number", r);
 }
 
@@ -94,6 +102,8 @@ void close_rest(int keep) {
     sys(__NR_close, p.fd);
     if (p.helper >= 0) sys(__NR_close, p.helper);
   }
+  for (int fd : standard)
+    if (fd >= 0) sys(__NR_close, fd);
   size_t next = 0;
   auto close_unused = [&](int fd) {
     while (next < descriptors.size() && descriptors[next].fd < fd) ++next;
@@ -142,6 +152,8 @@ void prepare_files() {
   raise_descriptor_limit(static_cast<uint64_t>(highest) + descriptors.size() + 64);
   if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
   image.set_fd(move_aside("the image", image.fd()));
+  for (int i = 0; i < 3; ++i)
+    if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);
   for (PreparedDescription& p : prepared) open_description(p);
 }
 
