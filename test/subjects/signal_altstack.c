@@ -1,4 +1,4 @@
-// An alternate stack of the least size, and a thread checkpointed while it runs a handler on it: it returns properly.
+// An alternate stack that is hardly larger than needed, and a thread checkpointed while it runs a handler on it: it returns properly.
 #include <sys/auxv.h>
 
 #include "subject.h"
@@ -25,7 +25,7 @@ static void on_usr1(int n, siginfo_t *info, void *context) {
 }
 
 static void *worker(void *unused) {
-  size = getauxval(AT_MINSIGSTKSZ) + 1024;
+  size = 2 * getauxval(AT_MINSIGSTKSZ) + 2048;  // room for one signal on top, no more
   base = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   base += 65536 - size - 64;
   stack_t s = {.ss_sp = base, .ss_size = size};

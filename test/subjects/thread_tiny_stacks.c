@@ -1,4 +1,4 @@
-// Threads with the smallest stacks: 16 KiB, some of them almost used up, and the smallest alternate signal stacks.
+// Threads with the smallest stacks: 16 KiB, a good part of it in use, and the smallest alternate signal stacks.
 #include "subject.h"
 
 enum { kThreads = 8 };
@@ -25,7 +25,7 @@ static void *worker(void *argument) {
   static char stacks[kThreads][2048];
   stack_t s = {.ss_sp = stacks[(long)argument], .ss_size = 2048};
   sigaltstack(&s, NULL);  // smaller than the kernel needs on some machines: then it says so and there is none
-  idle(argument ? 8 : 0);
+  idle(argument ? 4 : 0);
   return NULL;
 }
 
