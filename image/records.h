@@ -245,6 +245,7 @@ enum class DescriptionKind : uint32_t {
   kProc = 21,            ///< a file under /proc of the job itself
   kFreshSocket = 22,     ///< not connected, perhaps bound
   kPseudoTerminal = 23,  ///< master or slave of a pair that the process made
+  kTcpPair = 24,         ///< TCP over loopback, connected inside the job
 };
 
 constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (ContentsRecord)

@@ -9,7 +9,7 @@ struct ResumeInfo {
   uint32_t restarted;  ///< 1: filled in by the stub
   int32_t real_pid;
   int32_t ready_fd;           ///< gets one byte and is closed when the process runs; -1: none
-  uint32_t reserved;
+  int32_t job_fd;             ///< of the job's file, to be mapped and closed; -1: none
   uint64_t vdso;              ///< where the running kernel's vDSO is, or 0
   int64_t restarted_at;       ///< CLOCK_REALTIME when the stub began
   uint64_t home, home_size;   ///< the stub's memory, to be unmapped when no thread needs it any more

@@ -79,6 +79,13 @@ class ScopedDumpable {
   long was_;
 };
 
+/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, and it was ours, not the program's.
+void discard_file_size_signal() {
+  uint64_t set = uint64_t{1} << (SIGXFSZ - 1);
+  timespec now{};
+  sys(__NR_rt_sigtimedwait, &set, nullptr, &now, sizeof set);
+}
+
 bool save_image(ImagePlace& place, int64_t began) {
   if (!open_scratch()) return refuse(Error::kPendingLost, "working memory", "the kernel gave none");
   ScopedDumpable dumpable;
@@ -86,6 +93,7 @@ bool save_image(ImagePlace& place, int64_t began) {
   bool ok = note_pending_signals() && place_image(place) && write_process_file(place.directory.get(), bytes) &&
             write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
   close_scratch();
+  if (!ok) discard_file_size_signal();
   if (ok && state.job) state.job->request.bytes = bytes;
   return ok;
 }

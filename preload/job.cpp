@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "image/base/futex.h"
+#include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
 #include "preload/ids.h"
@@ -30,6 +31,10 @@ void lock_members() {
 void unlock_members() {
   store(&state.job->lock, 0);
   futex_wake(&state.job->lock, true);
+}
+
+bool is_alive(int32_t pid) {
+  return pid > 0 && sys(__NR_kill, pid, 0) != -ESRCH;
 }
 
 /// The entry that this process left in the table: another program ran in it before exec.
@@ -169,17 +174,6 @@ bool join_members() {
 
 }  // namespace
 
-uint64_t own_start_time() {
-  char text[512];
-  if (read_text("/proc/self/stat", text, sizeof text) <= 0) return 0;
-  const char* end = text;
-  for (const char* p = text; *p; ++p)
-    if (*p == ')') end = p;
-  Scan scan(end);
-  for (int i = 0; i < 20; ++i) scan.after(' ');
-  return static_cast<uint64_t>(scan.number());
-}
-
 void join_job() {
   char path[512], fresh[512];
   Text text(path), fresh_text(fresh);
@@ -191,6 +185,16 @@ void join_job() {
   initialise(state.job);
   enter_member();
   sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
+}
+
+void rejoin_job() {
+  state.job = nullptr;
+  ScopedFd fd(state.resume.job_fd);
+  long p = fd.ok() ? sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
+  if (failed(p)) return join_job();
+  state.job = reinterpret_cast<Job*>(p);
+  initialise(state.job);
+  state.member = 0;
 }
 
 void job_of_child() {
@@ -209,7 +213,7 @@ void leave_job() {
   lock_members();
   state.job->members[state.member].pid = 0;
   bool last = true;
-  for (uint32_t i = 0; i < state.job->member_count; ++i) last = last && !state.job->members[i].pid;
+  for (uint32_t i = 0; i < state.job->member_count; ++i) last = last && !is_alive(state.job->members[i].pid);
   unlock_members();
   state.member = -1;
   if (!last) return;

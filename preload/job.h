@@ -23,6 +23,8 @@ struct Request {
 /// Creates or opens the job's file, maps it, and enters this process. A failure leaves `state.job` null: the program
 /// runs and can still be checkpointed by signal.
 void join_job();
+/// After a restart: the file that the stub has made.
+void rejoin_job();
 /// In the child of a fork: a member of its own.
 void job_of_child();
 /// Removes this process's entry; the last one removes the file.
@@ -35,8 +37,5 @@ bool place_image(ImagePlace& place);
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
 /// Tells mig how it ended.
 void report(const Request& request, bool ok, int64_t began);
-
-/// Field 22 of /proc/self/stat.
-uint64_t own_start_time();
 
 }  // namespace mig

@@ -51,8 +51,7 @@ void come_back() {
   wait_for_threads();
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
-  state.job = nullptr;
-  join_job();
+  rejoin_job();
   say_ready();
 }
 

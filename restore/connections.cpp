@@ -2,10 +2,12 @@
 //
 // A lost TCP connection is one to ourselves, over loopback, that was really reset (SO_LINGER 0); the program sees
 // ECONNRESET, then the end, and poll tells of it. Without a loopback interface shutdown(2) of a new socket has the same
-// effect but for the error. A lost unix connection is a pair whose other end was closed with a byte unread.
+// effect but for the error. A connection to ourselves is made again between the same two addresses, by a listener that is
+// gone before the program's own one listens there. A lost unix connection is a pair whose other end was closed with a byte unread.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "restore/contents.h"
@@ -17,7 +19,14 @@ namespace {
 
 constexpr uint64_t kReceives = 1, kSends = 2;  // RCV_SHUTDOWN, SEND_SHUTDOWN
 
+bool has_messages(const PreparedDescription& p) {
+  bool found = false;
+  each_message(p, [&](const char*, size_t) { found = true; });
+  return found;
+}
+
 void send_all(const PreparedDescription& to, int from) {
+  if (!has_messages(to)) return;
   int large = 8 << 20;
   if (sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large) < 0)
     sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
@@ -38,12 +47,13 @@ void shut(const PreparedDescription& p) {
 
 PreparedDescription* find_other(PreparedDescription& p) {
   for (PreparedDescription& d : all_descriptions())
-    if (&d != &p && kind_of(d) == DescriptionKind::kSocketPair && d.record.peer == p.record.peer) return &d;
+    if (&d != &p && d.record.kind == p.record.kind && d.record.peer == p.record.peer) return &d;
   return nullptr;
 }
 
-void restore_send_buffer(const PreparedDescription& p) {
-  set_saved_option(p, SOL_SOCKET, SO_SNDBUF);
+/// After send_all(to, p.fd) had made it large.
+void restore_send_buffer(const PreparedDescription& p, const PreparedDescription* to) {
+  if (to && has_messages(*to)) set_saved_option(p, SOL_SOCKET, SO_SNDBUF);
 }
 
 int reset_pair(uint64_t type) {
@@ -76,6 +86,32 @@ long reset_connection(int family) {
   return client.release();
 }
 
+/// A socket bound to an address that old connections may still linger on.
+int bound_socket(const SocketAddress& a) {
+  long fd = sys(__NR_socket, a.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int on = 1;
+  sys(__NR_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (fd >= 0 && sys(__NR_bind, fd, &a.storage, a.size) < 0) {
+    sys(__NR_close, fd);
+    return -1;
+  }
+  return static_cast<int>(fd);
+}
+
+/// Connects `from` to `to` and tells both ends.
+bool connect_pair(const SocketAddress& from, const SocketAddress& to, int ends[2]) {
+  ScopedFd listener(bound_socket(to)), client(bound_socket(from));
+  if (!listener.ok() || !client.ok() || sys(__NR_listen, listener.get(), 1) < 0) return false;
+  long r = sys(__NR_connect, client.get(), &to.storage, to.size);
+  if (r < 0 && r != -EINPROGRESS) return false;
+  pollfd ready{listener.get(), POLLIN, 0};
+  if (sys(__NR_poll, &ready, 1, 1000) != 1) return false;
+  long served = sys(__NR_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (served < 0) return false;
+  ends[0] = client.release(), ends[1] = static_cast<int>(served);
+  return true;
+}
+
 long shut_socket(int family) {
   long fd = sys(__NR_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd >= 0) sys(__NR_shutdown, fd, SHUT_RDWR);
@@ -96,11 +132,32 @@ void open_socket_pair(PreparedDescription& p) {
   if (other) set_socket_options(*other, true);
   send_all(p, far);
   if (other) send_all(*other, p.fd);
-  restore_send_buffer(p);
-  if (other) restore_send_buffer(*other);
+  restore_send_buffer(p, other);
+  if (other) restore_send_buffer(*other, &p);
   shut(p);
   if (other) shut(*other);
   else sys(__NR_close, far);
+}
+
+void open_tcp_pair(PreparedDescription& p) {
+  PreparedDescription* other = find_other(p);
+  int ends[2];
+  if (!other) return open_lost_connection(p);
+  if (!connect_pair(saved_address(p, false), saved_address(p, true), ends)) {
+    tell(p.path, "the connection to itself cannot be made again: the program sees it as reset");
+    open_lost_connection(p);
+    return open_lost_connection(*other);
+  }
+  set_descriptor(p, ends[0]);
+  set_descriptor(*other, ends[1]);
+  set_socket_options(p, true);
+  set_socket_options(*other, true);
+  send_all(p, other->fd);
+  send_all(*other, p.fd);
+  restore_send_buffer(p, other);
+  restore_send_buffer(*other, &p);
+  if (p.record.value[4] & kSends) sys(__NR_shutdown, p.fd, SHUT_WR);
+  if (other->record.value[4] & kSends) sys(__NR_shutdown, other->fd, SHUT_WR);
 }
 
 void open_lost_connection(PreparedDescription& p) {

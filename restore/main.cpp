@@ -11,6 +11,7 @@
 #include "restore/files.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
+#include "restore/job.h"
 #include "restore/memory.h"
 #include "restore/options.h"
 #include "restore/process.h"
@@ -43,12 +44,13 @@ void block_signals() {
   sys(__NR_rt_sigprocmask, 0, &all, nullptr, 8);
 }
 
-void tell_library(uint64_t vdso) {
+void tell_library(uint64_t vdso, int job) {
   image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) {
     auto info = reinterpret_cast<ResumeInfo*>(p.resume_address);
     info->restarted = 1;
     info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
     info->ready_fd = options.ready_fd;
+    info->job_fd = job;
     info->vdso = vdso;
     info->restarted_at = clock_now(CLOCK_REALTIME);
     info->home = home_range().start, info->home_size = home_range().end - home_range().start;
@@ -72,8 +74,9 @@ void tell_library(uint64_t vdso) {
   restore_signal_actions();
   create_threads();
   install_files(options.ready_fd);
+  int job = make_job();
   drop_to_process();
-  tell_library(vdso);
+  tell_library(vdso, job);
   sys(__NR_close, image.fd());
   restore_timers();
   release_all_threads();

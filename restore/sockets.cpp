@@ -22,9 +22,7 @@
 namespace mig {
 namespace {
 
-struct Address {
-  sockaddr_storage storage;
-  socklen_t size;
+struct Address : SocketAddress {
   sa_family_t family() const { return storage.ss_family; }
   const sockaddr_un& unix_name() const { return reinterpret_cast<const sockaddr_un&>(storage); }
   bool is_path() const { return family() == AF_UNIX && size > offsetof(sockaddr_un, sun_path) && unix_name().sun_path[0]; }
@@ -48,13 +46,7 @@ struct Address {
 };
 
 Address address_of(const PreparedDescription& p, bool of_peer) {
-  Address a{};
-  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress, [&](const SocketAddressRecord& r, const char* tail, size_t size) {
-    if (r.peer != of_peer || size > sizeof a.storage) return;
-    __builtin_memcpy(&a.storage, tail, size);
-    a.size = static_cast<socklen_t>(size);
-  });
-  return a;
+  return {saved_address(p, of_peer)};
 }
 
 void put_words(Text& t, const Address& a) {
@@ -184,6 +176,16 @@ bool listens(const PreparedDescription& p) {
 }
 
 }  // namespace
+
+SocketAddress saved_address(const PreparedDescription& p, bool of_peer) {
+  SocketAddress a{};
+  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress, [&](const SocketAddressRecord& r, const char* tail, size_t size) {
+    if (r.peer != of_peer || size > sizeof a.storage) return;
+    __builtin_memcpy(&a.storage, tail, size);
+    a.size = static_cast<socklen_t>(size);
+  });
+  return a;
+}
 
 void open_socket(PreparedDescription& p) {
   const uint64_t* v = p.record.value;

@@ -1,5 +1,7 @@
 // Sockets.
 #pragma once
+#include <sys/socket.h>
+
 #include "restore/description.h"
 
 namespace mig {
@@ -10,8 +12,16 @@ void open_socket(PreparedDescription& p);
 void finish_socket(PreparedDescription& p);
 /// Connected inside the job; with what waited in both directions.
 void open_socket_pair(PreparedDescription& p);
+/// TCP to ourselves; what cannot be connected again comes back as lost.
+void open_tcp_pair(PreparedDescription& p);
 /// A connection that the program sees as reset.
 void open_lost_connection(PreparedDescription& p);
+
+struct SocketAddress {
+  sockaddr_storage storage;
+  socklen_t size;
+};
+SocketAddress saved_address(const PreparedDescription& p, bool of_peer);
 
 /// Sets the options that differ from the new socket's. `strict`: gives up if one cannot be set.
 void set_socket_options(const PreparedDescription& p, bool strict);
