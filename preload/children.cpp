@@ -10,6 +10,7 @@
 // child shares its parent's memory, and nothing here is touched until it has become another program.
 #include "preload/children.h"
 
+#include <sched.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ namespace mig {
 namespace {
 
 Hook<pid_t (*)()> original_Fork("_Fork");
+Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
 /// The first child of any thread, or 0.
 int32_t first_child() {
@@ -76,6 +78,16 @@ void begin_as_child() {
   job_of_child();
 }
 
+struct ChildStart {
+  int (*run)(void*);
+  void* argument;
+};
+int start_child(void* memory) {
+  auto start = static_cast<ChildStart*>(memory);
+  begin_as_child();
+  return start->run(start->argument);
+}
+
 }  // namespace
 
 bool refuse_children() {
@@ -107,4 +119,20 @@ MIG_EXPORT pid_t _Fork() noexcept {
   pid_t child = original_Fork();
   if (child == 0) begin_as_child();
   return child;
+}
+
+/// Without CLONE_VM the child has a copy of this frame. With it, it shares its parent's memory as after vfork.
+MIG_EXPORT int clone(int (*run)(void*), void* stack, int flags, void* argument, ...) noexcept {
+  __builtin_va_list args;
+  __builtin_va_start(args, argument);
+  auto parent_tid = __builtin_va_arg(args, pid_t*);
+  auto tls = __builtin_va_arg(args, void*);
+  auto child_tid = __builtin_va_arg(args, pid_t*);
+  __builtin_va_end(args);
+  if (flags & CLONE_VM) {
+    if (!(flags & CLONE_SETTLS)) cached_pid = cached_tid = 0;
+    return original_clone(run, stack, flags, argument, parent_tid, tls, child_tid);
+  }
+  ChildStart start{run, argument};
+  return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid);
 }
