@@ -5,8 +5,10 @@
 #include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/handlers.h"
+#include "preload/environment.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/pi_mutexes.h"
 #include "preload/standard.h"
 #include "preload/period.h"
 #include "preload/state.h"
@@ -41,7 +43,9 @@ void come_back() {
   ++state.generation;
   text_copy(state.job_name, state.resume.job, sizeof state.job_name);
   text_copy(state.run_directory, state.resume.directory, sizeof state.run_directory);
+  note_pi_owners();
   learn_real_ids();
+  renew_pi_owners();
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
@@ -52,6 +56,7 @@ void come_back() {
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
   rejoin_job();
+  change_environment();
   say_ready();
 }
 

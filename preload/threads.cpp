@@ -115,6 +115,7 @@ void describe_dead_thread(ThreadSlot* slot) {
 
 void thread_came_back(ThreadSlot* slot) {
   earlier_thread_time = slot->record.cpu_time;
+  renew_tid_word(slot->record.vtid);
   watch_thread_end();
 }
 

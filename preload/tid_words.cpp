@@ -131,18 +131,26 @@ void settle_new_thread() {
   watch_thread_end();
 }
 
+void renew_tid_word(int32_t virtual_tid) {
+  int32_t* word = own_tid_word();
+  if (word && *word > 0 && *word != virtual_tid) *word = static_cast<int32_t>(sys(__NR_gettid));
+}
+
 ScopedRealTid::ScopedRealTid(pthread_t thread) : word_(ids_moved() ? tid_word(thread) : nullptr) {
   if (!word_) return;
   virtual_ = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
-  real_ = real_id(virtual_);
-  int32_t expected = virtual_;
-  if (virtual_ <= 0 || real_ == virtual_ ||
-      !__atomic_compare_exchange_n(word_, &expected, real_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+  int32_t expected = virtual_, real = real_id(virtual_);
+  if (virtual_ <= 0 || real == virtual_ || !__atomic_compare_exchange_n(word_, &expected, real, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     word_ = nullptr;
 }
-ScopedRealTid::~ScopedRealTid() {
-  int32_t expected = real_;
-  if (word_) __atomic_compare_exchange_n(word_, &expected, virtual_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+
+/// A restart in between may have put another number there; a thread that has ended has zero.
+void ScopedRealTid::end() {
+  if (!word_) return;
+  int32_t now = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
+  while (now > 0 && !__atomic_compare_exchange_n(word_, &now, virtual_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+  word_ = nullptr;
 }
 
 }  // namespace mig

@@ -14,6 +14,9 @@ int32_t* tid_word(pthread_t thread);
 /// The only thread of a program that has just begun gets a virtual tid.
 void set_first_tid(int32_t number);
 
+/// In a thread that a restart has brought back while its word held the real tid.
+void renew_tid_word(int32_t virtual_tid);
+
 /// In a thread that a restart has brought back, or whose virtual tid is not its real one: what its end needs.
 void watch_thread_end();
 
@@ -25,13 +28,14 @@ void settle_new_thread();
 class ScopedRealTid {
  public:
   explicit ScopedRealTid(pthread_t thread);
-  ~ScopedRealTid();
+  ~ScopedRealTid() { end(); }
+  void end();
   ScopedRealTid(const ScopedRealTid&) = delete;
   ScopedRealTid& operator=(const ScopedRealTid&) = delete;
 
  private:
   int32_t* word_;
-  int32_t virtual_ = 0, real_ = 0;
+  int32_t virtual_ = 0;
 };
 
 }  // namespace mig
