@@ -13,6 +13,9 @@ struct ResumeInfo {
   uint64_t vdso;              ///< where the running kernel's vDSO is, or 0
   int64_t restarted_at;       ///< CLOCK_REALTIME when the stub began
   uint64_t home, home_size;   ///< the stub's memory, to be unmapped when no thread needs it any more
+  uint32_t environment_size;  ///< of `environment`: K=V sets, K alone removes; each with its zero byte
+  uint32_t reserved;
+  char environment[8192];
   char job[64];               ///< the job's name from now on
   char image[4096];           ///< directory of the image
   char directory[256];        ///< run directory (image/job.h)

@@ -7,10 +7,12 @@
 #include <errno.h>
 
 #include "image/base/clock.h"
+#include "image/base/futex.h"
 #include "preload/ids.h"
 
 namespace mig {
 
+uint32_t clock_epoch = 0;
 int64_t monotonic_shift = 0, boottime_shift = 0;
 
 namespace {
@@ -87,10 +89,14 @@ int64_t clock_step(long clock) {
 }
 
 long get_clock(long clock, timespec* time) {
-  long r = sys(__NR_clock_gettime, real_clock(clock), time);
-  if (r == 0)
-    if (int64_t shift = clock_shift(clock)) *time = to_timespec(nanoseconds(*time) + shift);
-  return r;
+  for (;;) {
+    uint32_t epoch = load(&clock_epoch);
+    long r = sys(__NR_clock_gettime, real_clock(clock), time);
+    int64_t shift = clock_shift(clock);
+    if (epoch != load(&clock_epoch)) continue;
+    if (r == 0 && shift) *time = to_timespec(nanoseconds(*time) + shift);
+    return r;
+  }
 }
 
 long get_usage(int who, rusage* usage) {
@@ -117,6 +123,7 @@ void forget_times() {
 }
 
 void continue_times() {
+  store(&clock_epoch, clock_epoch + 1);
   int64_t monotonic = noted.monotonic - clock_now(CLOCK_MONOTONIC), boottime = noted.boottime - clock_now(CLOCK_BOOTTIME);
   monotonic_step = monotonic - monotonic_shift, boottime_step = boottime - boottime_shift;
   cpu_step = noted.user_time + noted.system_time - earlier.user - earlier.system;

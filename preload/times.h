@@ -17,6 +17,10 @@ void continue_times();
 /// What is added to the kernel's CLOCK_MONOTONIC and CLOCK_BOOTTIME for the program. Zero before the first restart.
 extern int64_t monotonic_shift, boottime_shift;
 
+/// Counts changes of the shifts. A clock that was read before a change and is shifted after it would go back: who reads
+/// one compares this before and after, and reads again.
+extern uint32_t clock_epoch;
+
 /// What is added to the kernel's `clock` for the program.
 int64_t clock_shift(long clock);
 /// By how much the last restart changed that.

@@ -16,10 +16,12 @@
 #include <time.h>
 
 #include "image/base/clock.h"
+#include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/ids.h"
 #include "preload/state.h"
 #include "preload/times.h"
+#include "preload/unsplit.h"
 
 namespace mig {
 namespace {
@@ -81,29 +83,34 @@ class VdsoImage {
   uint32_t count_ = 0;
 };
 
+/// Functions of the running kernel's vDSO. Who has read one of these must have called it before a checkpoint: hence MIG_UNSPLIT.
 long (*kernel_clock_gettime)(long, timespec*);
 long (*kernel_gettimeofday)(timeval*, void*);
 long (*kernel_time)(long*);
 long (*kernel_getcpu)(unsigned*, unsigned*, void*);
 long (*kernel_clock_getres)(long, timespec*);
 
-long shifted_clock_gettime(long clock, timespec* t) {
+MIG_UNSPLIT long shifted_clock_gettime(long clock, timespec* t) {
   if (clock < 0) return get_clock(clock, t);
-  long r = kernel_clock_gettime ? kernel_clock_gettime(clock, t) : sys(__NR_clock_gettime, clock, t);
-  if (r == 0)
-    if (int64_t shift = clock_shift(clock)) *t = to_timespec(nanoseconds(*t) + shift);
-  return r;
+  for (;;) {
+    uint32_t epoch = load(&clock_epoch);
+    long r = kernel_clock_gettime ? kernel_clock_gettime(clock, t) : sys(__NR_clock_gettime, clock, t);
+    int64_t shift = clock_shift(clock);
+    if (epoch != load(&clock_epoch)) continue;
+    if (r == 0 && shift) *t = to_timespec(nanoseconds(*t) + shift);
+    return r;
+  }
 }
-long plain_gettimeofday(timeval* t, void* zone) {
+MIG_UNSPLIT long plain_gettimeofday(timeval* t, void* zone) {
   return kernel_gettimeofday ? kernel_gettimeofday(t, zone) : sys(__NR_gettimeofday, t, zone);
 }
-long plain_time(long* t) {
+MIG_UNSPLIT long plain_time(long* t) {
   return kernel_time ? kernel_time(t) : sys(__NR_time, t);
 }
-long plain_getcpu(unsigned* cpu, unsigned* node, void* unused) {
+MIG_UNSPLIT long plain_getcpu(unsigned* cpu, unsigned* node, void* unused) {
   return kernel_getcpu ? kernel_getcpu(cpu, node, unused) : sys(__NR_getcpu, cpu, node, unused);
 }
-long plain_clock_getres(long clock, timespec* t) {
+MIG_UNSPLIT long plain_clock_getres(long clock, timespec* t) {
   if (clock < 0) return sys(__NR_clock_getres, real_clock(clock), t);
   return kernel_clock_getres ? kernel_clock_getres(clock, t) : sys(__NR_clock_getres, clock, t);
 }

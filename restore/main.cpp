@@ -36,12 +36,23 @@ void keep_options(const Options& given) {
   options = given;
   options.image = keep(given.image), options.core = keep(given.core);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
+  for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
   for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};
 }
 
 void block_signals() {
   uint64_t all = ~0UL;
   sys(__NR_rt_sigprocmask, 0, &all, nullptr, 8);
+}
+
+void tell_environment(ResumeInfo& info) {
+  info.environment_size = 0;
+  for (int i = 0; i < options.environment_count; ++i) {
+    size_t n = text_length(options.environment[i]) + 1;
+    if (info.environment_size + n > sizeof info.environment) give_up(Error::kBadArgument, "--env", "more than 8 KiB of them");
+    text_copy(info.environment + info.environment_size, options.environment[i], n);
+    info.environment_size += static_cast<uint32_t>(n);
+  }
 }
 
 void tell_library(uint64_t vdso, int job) {
@@ -51,6 +62,7 @@ void tell_library(uint64_t vdso, int job) {
     info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
     info->ready_fd = options.ready_fd;
     info->job_fd = job;
+    tell_environment(*info);
     info->vdso = vdso;
     info->restarted_at = clock_now(CLOCK_REALTIME);
     info->home = home_range().start, info->home_size = home_range().end - home_range().start;

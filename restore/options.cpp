@@ -18,6 +18,11 @@ void add_map(char* text) {
   options.maps[options.map_count++] = {text, equals + 1};
 }
 
+void add_environment(const char* text) {
+  if (options.environment_count == kMaxMaps) give_up(Error::kBadArgument, "--env", "too many of them");
+  options.environment[options.environment_count++] = text;
+}
+
 }  // namespace
 
 void read_options(char** argv) {
@@ -36,6 +41,7 @@ void read_options(char** argv) {
     else if (text_equal(name, "--run-dir")) options.run_directory = value;
     else if (text_equal(name, "--ready-fd")) options.ready_fd = static_cast<int>(Scan(value).number());
     else if (text_equal(name, "--map")) add_map(value);
+    else if (text_equal(name, "--env") || text_equal(name, "--unset")) add_environment(value);
     else give_up(Error::kBadArgument, name, "unknown option");
   }
   if (!options.image || !options.core || !options.job || !options.run_directory)

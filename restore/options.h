@@ -20,6 +20,8 @@ struct Options {
   int ready_fd;           ///< -1: none; one byte is written when every process is about to run
   PathMap maps[kMaxMaps];
   int map_count;
+  const char* environment[kMaxMaps];  ///< K=V to set, K to remove
+  int environment_count;
 };
 
 extern Options options;
