@@ -1,4 +1,4 @@
-// What waits in a unix socket to be received.
+// What waits in a socket to be received.
 //
 // MSG_PEEK with SO_PEEK_OFF walks through the queue without taking anything out: from 0 on, each receive moves
 // the offset over what it has shown. Descriptors under way (SCM_RIGHTS) would be lost, so they refuse the checkpoint:
@@ -75,6 +75,21 @@ bool save_messages(Saving& saving, OpenDescription& d, bool stream) {
 bool save_socket_queue(Saving& saving, OpenDescription& d) {
   if (descriptors_under_way(d)) return unsupported(d, "descriptors are under way in it (SCM_RIGHTS) and not yet received");
   return save_messages(saving, d, d.record.value[1] == SOCK_STREAM);
+}
+
+/// One look shows all of it, given room.
+bool save_tcp_queue(Saving& saving, OpenDescription& d) {
+  int bytes = 0;
+  sys(__NR_ioctl, d.fd, FIONREAD, &bytes);
+  if (bytes <= 0) return true;
+  carried(d, "with what waits in it");
+  if (saving.only_looking()) return true;
+  auto size = static_cast<size_t>(bytes);
+  auto buffer = static_cast<char*>(scratch(size));
+  if (!buffer) return saving.out_of_memory();
+  long n = sys(__NR_recvfrom, d.fd, buffer, size, MSG_PEEK | MSG_DONTWAIT, nullptr, nullptr);
+  if (n != bytes) return unsupported(d, "what waits in it cannot be copied");
+  return save_bytes(saving, d, buffer, size);
 }
 
 }  // namespace mig

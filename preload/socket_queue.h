@@ -1,4 +1,4 @@
-// What waits in a unix socket to be received.
+// What waits in a socket to be received.
 #pragma once
 #include "preload/description.h"
 
@@ -6,5 +6,8 @@ namespace mig {
 
 /// Copies it behind the record written last, message by message, without taking it out.
 bool save_socket_queue(Saving& saving, OpenDescription& d);
+
+/// The same for a TCP connection.
+bool save_tcp_queue(Saving& saving, OpenDescription& d);
 
 }  // namespace mig

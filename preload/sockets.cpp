@@ -22,7 +22,8 @@
 namespace mig {
 namespace {
 
-enum TcpState : uint32_t { kEstablished = 1, kClosed = 7, kListening = 10 };
+enum TcpState : uint32_t { kEstablished = 1, kFinWait1 = 4, kFinWait2 = 5, kClosed = 7, kCloseWait = 8, kListening = 10 };
+constexpr uint32_t kReceives = 1, kSends = 2;  ///< as sk_shutdown has them: what is over
 
 int option(int fd, int level, int name) {
   int value = -1;
@@ -137,6 +138,40 @@ struct TcpInfo {  // the beginning of struct tcp_info
   uint32_t rto, ato, snd_mss, rcv_mss, unacked, sacked;
 };
 
+bool same_address(const Address& a, const Address& b) {
+  return a.size == b.size && memcmp(&a.storage, &b.storage, a.size) == 0;
+}
+
+/// The other end of a connection to ourselves.
+const OpenDescription* find_tcp_peer(Saving& saving, const OpenDescription& d) {
+  Address own = address(d.fd, false), peer = address(d.fd, true);
+  if (!peer.size) return nullptr;
+  for (const OpenDescription& other : saving) {
+    if (&other == &d || !S_ISSOCK(other.record.mode) || (other.record.open_flags & O_PATH)) continue;
+    if (option(other.fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && same_address(address(other.fd, false), peer) &&
+        same_address(address(other.fd, true), own))
+      return &other;
+  }
+  return nullptr;
+}
+
+/// Bytes that the other end's window had no room for: nobody can read them.
+bool has_unsent(int fd) {
+  int bytes = 0;
+  return sys(__NR_ioctl, fd, 0x894b /* SIOCOUTQNSD */, &bytes) < 0 || bytes > 0;
+}
+
+bool save_tcp_pair(Saving& saving, OpenDescription& d, const OpenDescription& peer, uint32_t tcp_state) {
+  d.record.peer = peer.record.inode < d.record.inode ? peer.record.inode : d.record.inode;
+  if (tcp_state == kFinWait1 || tcp_state == kFinWait2) d.record.value[4] = kSends;
+  if (tcp_state == kCloseWait) d.record.value[4] = kReceives;
+  return write_socket(saving, d, DescriptionKind::kTcpPair, true, true) && save_tcp_queue(saving, d);
+}
+
+bool is_whole(uint32_t tcp_state) {
+  return tcp_state == kEstablished || tcp_state == kFinWait2 || tcp_state == kCloseWait;
+}
+
 bool save_tcp(Saving& saving, OpenDescription& d) {
   TcpInfo info{};
   socklen_t size = sizeof info;
@@ -148,6 +183,8 @@ bool save_tcp(Saving& saving, OpenDescription& d) {
   }
   if (info.state == kClosed && !(poll_now(d.fd) & POLLRDHUP))
     return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
+  const OpenDescription* peer = is_whole(info.state) ? find_tcp_peer(saving, d) : nullptr;
+  if (peer && !has_unsent(d.fd) && !has_unsent(peer->fd)) return save_tcp_pair(saving, d, *peer, info.state);
   degraded(d, "a connection does not move: it comes back as one that was reset");
   return write_socket(saving, d, DescriptionKind::kTcpLost, true, true);
 }

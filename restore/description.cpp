@@ -52,7 +52,7 @@ constexpr Kind kKinds[] = {
     {DescriptionKind::kTcpListener, open_socket, finish_socket, nullptr},
     {DescriptionKind::kDatagramSocket, open_socket, finish_socket, nullptr},
     {DescriptionKind::kFreshSocket, open_socket, finish_socket, nullptr},
-    {DescriptionKind::kTcpPair, open_tcp_pair, nullptr, nullptr},
+    {DescriptionKind::kTcpPair, open_tcp_pair, finish_options, nullptr},
     {DescriptionKind::kTcpLost, open_lost_connection, nullptr, nullptr},
     {DescriptionKind::kInherited, open_inherited, finish_terminal, nullptr},
     {DescriptionKind::kTerminal, open_terminal, finish_terminal, nullptr},

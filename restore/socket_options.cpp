@@ -40,17 +40,26 @@ bool is_dispensable(const SocketOptionRecord& o) {
   return (o.level == IPPROTO_TCP && o.name == TCP_CONGESTION) || (o.level == SOL_SOCKET && o.name == SO_BUSY_POLL);
 }
 
+/// A TCP socket has SO_REUSEADDR until the commit: those that share a port would keep each other from binding it.
+bool is_postponed(const PreparedDescription& p, const SocketOptionRecord& o) {
+  return o.level == SOL_SOCKET && o.name == SO_REUSEADDR && p.record.value[1] == SOCK_STREAM;
+}
+
 }  // namespace
 
 void set_socket_options(const PreparedDescription& p, bool strict) {
   each_extra<SocketOptionRecord>(p, RecordType::kSocketOption, [&](const SocketOptionRecord& o, const char* value, size_t size) {
-    if (!differs(p.fd, o, value, size)) return;
+    if (is_postponed(p, o) || !differs(p.fd, o, value, size)) return;
     long r = set(p.fd, o, value, size);
     if (r >= 0 || !strict || is_dispensable(o)) return;
     char object[200];
     Text(object) << "a socket's option " << o.name << " (level " << o.level << ")";
     give_up(r == -EPERM ? Error::kNotPermitted : Error::kResourceFailed, object, "set", r);
   });
+}
+
+void finish_options(PreparedDescription& p) {
+  if (p.record.value[1] == SOCK_STREAM) set_saved_option(p, SOL_SOCKET, SO_REUSEADDR);
 }
 
 bool set_saved_option(const PreparedDescription& p, int level, int name) {

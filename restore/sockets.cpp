@@ -2,8 +2,9 @@
 //
 // An address is bound while the restart can still be given up, so that a taken one is told in time; a unix path is
 // bound at the commit, because it replaces the file that the old process left. Whether somebody still listens there is
-// found out before by connecting to it. SO_REUSEADDR is set for the bind whatever the program had: the old process's
-// connections may still linger in TIME_WAIT.
+// found out before by connecting to it. TCP sockets have SO_REUSEADDR until the commit whatever the
+// program had, for the old process's connections may still linger in TIME_WAIT. Where those had not had it either, a
+// bind fails for up to a minute (any server that is started again knows it); then the restart waits.
 #include "restore/sockets.h"
 
 #include <errno.h>
@@ -14,6 +15,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <initializer_list>
+
+#include "image/base/clock.h"
 #include "restore/contents.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
@@ -139,16 +143,45 @@ void bind_path(const PreparedDescription& p, const Address& saved) {
 
 // Internet addresses
 
+/// Is the port taken by nothing but ends of connections whose process is gone (no inode)? proc(5), /proc/net/tcp.
+bool only_left_overs(uint16_t port) {
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    LineReader<4096> lines(table);
+    lines.next();
+    while (const char* line = lines.next()) {
+      Scan scan(line);
+      if (scan.after(':').after(':').hex() != port) continue;
+      for (int field = 0; field < 8; ++field) scan.skip_spaces().after(' ');
+      if (scan.number() != 0) return false;
+    }
+  }
+  return true;
+}
+
+long bind_patiently(const PreparedDescription& p, const Address& a) {
+  long r = sys(__NR_bind, p.fd, &a.storage, a.size);
+  if (r != -EADDRINUSE || p.record.value[1] != SOCK_STREAM || !only_left_overs(a.port())) return r;
+  char object[300];
+  Text t(object);
+  put_words(t, a);
+  tell(object, "waiting for the last connections of an earlier process to time out (a minute at most)");
+  for (int i = 0; i < 650 && r == -EADDRINUSE; ++i) {
+    timespec pause = to_timespec(100 * kMillisecond);
+    sys(__NR_nanosleep, &pause, nullptr);
+    r = sys(__NR_bind, p.fd, &a.storage, a.size);
+  }
+  return r;
+}
+
 void bind_now(PreparedDescription& p, Address a, bool connected) {
   int on = 1;
-  sys(__NR_setsockopt, p.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  long r = sys(__NR_bind, p.fd, &a.storage, a.size);
+  if (p.record.value[1] == SOCK_STREAM) sys(__NR_setsockopt, p.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  long r = bind_patiently(p, a);
   if (r == -EADDRNOTAVAIL && connected) {  // the address that the old host's routes had chosen
     a.make_any();
     r = sys(__NR_bind, p.fd, &a.storage, a.size);
   }
   if (r < 0) bind_failed(a, "bind", r);
-  set_saved_option(p, SOL_SOCKET, SO_REUSEADDR);
 }
 
 void connect_again(const PreparedDescription& p) {
@@ -203,6 +236,7 @@ void finish_socket(PreparedDescription& p) {
   if (listens(p))
     if (long r = sys(__NR_listen, p.fd, p.record.value[4]); r < 0) bind_failed(own, "listen", r);
   if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t)) send_waiting(p, own);
+  finish_options(p);
   connect_again(p);
 }
 

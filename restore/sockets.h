@@ -25,6 +25,8 @@ SocketAddress saved_address(const PreparedDescription& p, bool of_peer);
 
 /// Sets the options that differ from the new socket's. `strict`: gives up if one cannot be set.
 void set_socket_options(const PreparedDescription& p, bool strict);
+/// At the commit: the option that was kept otherwise until then.
+void finish_options(PreparedDescription& p);
 /// One option, if it was saved; returns whether it was.
 bool set_saved_option(const PreparedDescription& p, int level, int name);
 

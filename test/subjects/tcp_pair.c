@@ -1,0 +1,65 @@
+// A TCP connection whose both ends the program holds, beside its listener: addresses, what waits in it, half-closed ones.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "subject.h"
+
+static int listener, client, server, half_client, half_server;
+static struct sockaddr_in own, peer;
+
+static void link_up(int *a, int *b) {
+  struct sockaddr_in where;
+  socklen_t length = sizeof where;
+  EXPECT(!getsockname(listener, (void *)&where, &length));
+  *a = socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT(!connect(*a, (void *)&where, length));
+  *b = accept(listener, NULL, NULL);
+  EXPECT(*b >= 0);
+}
+
+static void refill(void) {
+  EXPECT_EQ(send(client, "to the server", 13, 0), 13);
+  EXPECT_EQ(send(server, "to the client", 13, 0), 13);
+}
+
+static void setup(void) {
+  struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof own;
+  int on = 1;
+  listener = socket(AF_INET, SOCK_STREAM, 0);
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  EXPECT(!bind(listener, (void *)&any, sizeof any) && !listen(listener, 5));
+  link_up(&client, &server), link_up(&half_client, &half_server);
+  setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  EXPECT_EQ(send(half_client, "last", 4, 0), 4);
+  EXPECT(!shutdown(half_client, SHUT_WR));
+  getsockname(client, (void *)&own, &length), getpeername(client, (void *)&peer, &length);
+  refill();
+  sleep_ms(50);
+}
+
+static void verify(void) {
+  struct sockaddr_in a, b;
+  socklen_t length = sizeof a;
+  char text[64] = "";
+  int on = 0, fd, served;
+  EXPECT(!getsockname(client, (void *)&a, &length) && !getpeername(client, (void *)&b, &length));
+  EXPECT(a.sin_port == own.sin_port && b.sin_port == peer.sin_port);
+  EXPECT_EQ(recv(server, text, 64, 0), 13);
+  EXPECT_STR(text, "to the server");
+  EXPECT_EQ(recv(client, text, 64, 0), 13);
+  EXPECT_STR(text, "to the client");
+  length = sizeof on;
+  EXPECT(!getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, &length) && on);
+  struct pollfd p = {half_server, POLLRDHUP, 0};
+  EXPECT_EQ(recv(half_server, text, 64, MSG_PEEK), 4);  // unread at the end: no TIME_WAIT keeps the port
+  EXPECT(poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP);
+  EXPECT_EQ(send(half_server, "back", 4, 0), 4);
+  EXPECT_EQ(recv(half_client, text, 64, 0), 4);
+  EXPECT(send(half_client, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
+  refill();
+  link_up(&fd, &served);
+  close(served), close(fd);
+}
