@@ -85,6 +85,17 @@ bool Saving::out_of_memory() {
   return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }
 
+const OpenDescription* Saving::behind(int fd) const {
+  size_t low = 0, high = numbers_.size();
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (numbers_[middle].fd == fd) return begin_ + numbers_[middle].description;
+    if (numbers_[middle].fd < fd) low = middle + 1;
+    else high = middle;
+  }
+  return nullptr;
+}
+
 bool Saving::write(OpenDescription& d, DescriptionKind kind) {
   d.record.kind = static_cast<uint32_t>(kind);
   return writer_.record(RecordType::kDescription, d.record, d.path, strlen(d.path) + 1) || out_of_memory();

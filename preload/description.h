@@ -29,11 +29,14 @@ struct OpenDescription {
 /// What a save_... function works with: where to write, and all descriptions, for kinds that have two ends.
 class Saving {
  public:
-  Saving(ImageWriter& writer, int directory, OpenDescription* begin, OpenDescription* end)
-      : writer_(writer), directory_(directory), begin_(begin), end_(end) {}
+  using Numbers = ScratchArray<DescriptorRecord>;
+  Saving(ImageWriter& writer, int directory, ScratchArray<OpenDescription>& all, const Numbers& numbers)
+      : writer_(writer), directory_(directory), begin_(all.begin()), end_(all.end()), numbers_(numbers) {}
   OpenDescription* begin() { return begin_; }
   OpenDescription* end() { return end_; }
   int directory() const { return directory_; }
+  /// The description that has this number now, or nullptr.
+  const OpenDescription* behind(int fd) const;
   /// `mig check`: nothing is read out or written to disk.
   bool only_looking() const { return directory_ < 0; }
   /// Writes the description's own record.
@@ -50,6 +53,7 @@ class Saving {
   int directory_;
   OpenDescription* begin_;
   OpenDescription* end_;
+  const Numbers& numbers_;  ///< in ascending order
 };
 
 bool save_description(Saving& saving, OpenDescription& d);

@@ -1,10 +1,12 @@
 // epoll: the registered descriptors, their events and data, as fdinfo tells them (`tfd:` lines).
 //
 // An entry belongs to the open file description that had the number when it was registered. That number may have been
-// closed or given to something else while a duplicate keeps the description alive; kcmp(KCMP_EPOLL_TFD) tells
-// which description it is.
+// closed or given to something else while a duplicate keeps the description alive. Adding the number again tells: EEXIST
+// means that it is still the same. If not, kcmp(KCMP_EPOLL_TFD) finds which description it is; that alone would do,
+// but it walks through all entries in the kernel: 4000 eventfds took minutes.
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <sys/epoll.h>
 
 #include "preload/events.h"
 
@@ -23,9 +25,12 @@ bool is_target(int epoll, int target, uint32_t offset, int fd) {
 
 struct Entry {
   int fd;
-  uint32_t events, offset;
+  uint32_t events;
+  uint32_t offset;  ///< among the entries of this number
+  uint32_t alone;   ///< no other entry has this number
   uint64_t data, inode;
 };
+using Entries = ScratchArray<Entry>;
 
 bool parse(const char* line, Entry& e) {
   if (!text_starts(line, "tfd:")) return false;
@@ -37,31 +42,50 @@ bool parse(const char* line, Entry& e) {
   return true;
 }
 
+/// Is the entry that of the description which has its number now?
+bool is_current(int epoll, int fd) {
+  epoll_event none{};
+  long r = sys(__NR_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, &none);
+  if (r == 0) sys(__NR_epoll_ctl, epoll, EPOLL_CTL_DEL, fd, nullptr);
+  return r == -EEXIST;
+}
+
 const OpenDescription* find_target(Saving& saving, const OpenDescription& epoll, const Entry& e) {
+  const OpenDescription* current = saving.behind(e.fd);
+  if (current && e.alone && (!e.inode || current->record.inode == e.inode) && is_current(epoll.fd, e.fd)) return current;
   for (const OpenDescription& d : saving)
     if ((!e.inode || d.record.inode == e.inode) && is_target(epoll.fd, e.fd, e.offset, d.fd)) return &d;
   return nullptr;
 }
 
+bool list_entries(const OpenDescription& epoll, Entries& entries) {
+  ScratchArray<uint32_t> count;  // by number
+  bool ok = true;
+  each_fdinfo_line(epoll.fd, [&](const char* line) {
+    Entry e{};
+    if (!parse(line, e) || e.fd < 0) return true;
+    auto number = static_cast<size_t>(e.fd);
+    if (number >= count.size() && !count.add(number + 1 - count.size())) return ok = false;
+    e.offset = count[number]++;
+    return ok = entries.push(e);
+  });
+  for (Entry& e : entries) e.alone = count[static_cast<size_t>(e.fd)] == 1;
+  return ok;
+}
+
 }  // namespace
 
 bool save_epoll(Saving& saving, OpenDescription& d) {
+  Entries entries;
   if (!saving.write(d, DescriptionKind::kEpoll)) return false;
-  int last = -1;
-  uint32_t same = 0;
-  bool ok = true;
-  each_fdinfo_line(d.fd, [&](const char* line) {
-    Entry e{};
-    if (!parse(line, e)) return true;
-    same = e.fd == last ? same + 1 : 0;
-    last = e.fd;
-    e.offset = same;
+  if (!list_entries(d, entries)) return saving.out_of_memory();
+  for (const Entry& e : entries) {
     const OpenDescription* target = find_target(saving, d, e);
-    if (!target) return ok = unsupported(d, "it watches a file that only another process has open any more");
+    if (!target) return unsupported(d, "it watches a file that only another process has open any more");
     EpollEntryRecord r{d.record.id, e.fd, e.events, target->record.id, e.data};
-    return ok = saving.extra(RecordType::kEpollEntry, r);
-  });
-  return ok;
+    if (!saving.extra(RecordType::kEpollEntry, r)) return false;
+  }
+  return true;
 }
 
 }  // namespace mig

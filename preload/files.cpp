@@ -108,7 +108,7 @@ class Index {
   long pid_ = sys(__NR_getpid);
 };
 
-bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, int32_t fd) {
+bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving::Numbers& numbers, int32_t fd) {
   OpenDescription d{};
   struct stat st;
   d.fd = fd;
@@ -127,16 +127,16 @@ bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, int32_
   known->streams |= stream_bits(fd, st.st_ino);
   uint32_t close_on_exec = sys(__NR_fcntl, fd, F_GETFD) & FD_CLOEXEC;
   DescriptorRecord r{fd, known->record.id, close_on_exec, 0};
-  return writer.record(RecordType::kDescriptor, r) ||
+  return (numbers.push(r) && writer.record(RecordType::kDescriptor, r)) ||
          refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }
 
-bool find_descriptions(ImageWriter& writer, Descriptions& all, int own) {
+bool find_descriptions(ImageWriter& writer, Descriptions& all, Saving::Numbers& numbers, int own) {
   ScratchArray<int32_t> fds;
   Index index(all);
   if (!list_descriptors(fds, writer, own)) return false;
   for (int32_t fd : fds)
-    if (!add_descriptor(writer, all, index, fd)) return false;
+    if (!add_descriptor(writer, all, index, numbers, fd)) return false;
   return true;
 }
 
@@ -144,10 +144,11 @@ bool find_descriptions(ImageWriter& writer, Descriptions& all, int own) {
 
 bool save_files(ImageWriter& writer, int own) {
   Descriptions all;
+  Saving::Numbers numbers;
   forget_contents();
   state.standard_saved = 0;
-  if (!find_descriptions(writer, all, own)) return false;
-  Saving saving(writer, own, all.begin(), all.end());
+  if (!find_descriptions(writer, all, numbers, own)) return false;
+  Saving saving(writer, own, all, numbers);
   for (OpenDescription& d : all)
     if (!save_description(saving, d)) return false;
   return true;
@@ -156,9 +157,10 @@ bool save_files(ImageWriter& writer, int own) {
 bool check_files(ImageWriter& writer, int own, void (*tell)(void*, const char*, const char*, const char*), void* to) {
   constexpr const char* kWords[] = {"ok", "carried", "degraded"};
   Descriptions all;
+  Saving::Numbers numbers;
   forget_contents();
-  if (!find_descriptions(writer, all, own)) return false;
-  Saving saving(writer, -1, all.begin(), all.end());
+  if (!find_descriptions(writer, all, numbers, own)) return false;
+  Saving saving(writer, -1, all, numbers);
   for (OpenDescription& d : all) {
     char object[4200];
     Text text(object);
