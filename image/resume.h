@@ -12,6 +12,7 @@ struct ResumeInfo {
   int32_t job_fd;             ///< of the job's file, to be mapped and closed; -1: none
   uint64_t vdso;              ///< where the running kernel's vDSO is, or 0
   int64_t restarted_at;       ///< CLOCK_REALTIME when the stub began
+  int64_t monotonic, boottime;  ///< the kernel's clocks when the first timer began to run again
   uint64_t home, home_size;   ///< the stub's memory, to be unmapped when no thread needs it any more
   uint32_t environment_size;  ///< of `environment`: K=V sets, K alone removes; each with its zero byte
   uint32_t reserved;

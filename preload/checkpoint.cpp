@@ -28,6 +28,7 @@
 #include "preload/signals.h"
 #include "preload/stop.h"
 #include "preload/threads.h"
+#include "preload/times.h"
 
 extern "C" int mig_save_context(mig::CallContext*) __attribute__((returns_twice));
 
@@ -46,7 +47,9 @@ bool save_threads(ImageWriter& writer) {
 
 /// Everything but the memory. Descriptors that are ours are named by `image_directory`.
 bool save_environment(ImageWriter& writer, int image_directory) {
-  return save_process(writer) && save_threads(writer) && save_signals(writer) && save_files(writer, image_directory);
+  bool ok = save_process(writer) && save_threads(writer) && save_signals(writer) && save_files(writer, image_directory);
+  note_clocks();
+  return ok;
 }
 
 bool write_process_file(int directory, uint64_t& bytes) {

@@ -15,6 +15,7 @@
 #include "image/base/futex.h"
 #include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/signals.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -35,6 +36,7 @@ struct Helper {
   uint32_t ready;  ///< futex word
   int32_t vtid, process;
 };
+enum : uint32_t { kNobody, kStarting };
 
 Service* services;
 Helper helper;
@@ -87,11 +89,13 @@ void serve(const void* wanted) {
   pthread_attr_destroy(&plain);
 }
 
+/// libc takes its own signal out of the mask that a new thread inherits.
 void* help(void*) {
+  uint64_t set = uint64_t{1} << (kTimerSignal - 1);
+  sys(__NR_rt_sigprocmask, SIG_BLOCK, &set, nullptr, 8);
   helper.vtid = own_tid();
   store(&helper.ready, 1);
   futex_wake(&helper.ready);
-  uint64_t set = uint64_t{1} << (kTimerSignal - 1);
   for (;;) {
     siginfo_t info{};
     long r = sys(__NR_rt_sigtimedwait, &set, &info, nullptr, 8);
@@ -99,16 +103,12 @@ void* help(void*) {
   }
 }
 
-/// A forked child has no helper: it makes its own.
-bool ensure_helper() {
-  auto process = static_cast<int32_t>(sys(__NR_getpid));
-  if (helper.ready && virtual_id(process) == helper.process) return true;
-  helper = {0, 0, virtual_id(process)};
+bool start_helper() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kHelperStack);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  uint64_t all = ~(uint64_t{1} << (state.signal - 1)), before = 0;
+  uint64_t all = ~own_signals(), before = 0;
   sys(__NR_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
   pthread_t thread;
   int error = pthread_create(&thread, &attributes, help, nullptr);
@@ -116,6 +116,24 @@ bool ensure_helper() {
   pthread_attr_destroy(&attributes);
   if (error) return false;
   while (!load(&helper.ready)) futex_wait(&helper.ready, 0, kSecond);
+  return true;
+}
+
+/// A forked child has no helper: it makes its own.
+bool ensure_helper() {
+  static uint32_t starting = kNobody;
+  int32_t process = own_pid();
+  for (uint32_t nobody = kNobody; !(load(&helper.ready) && helper.process == process); nobody = kNobody) {
+    if (!__atomic_compare_exchange_n(&starting, &nobody, kStarting, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+      futex_wait(&starting, kStarting, kMillisecond);
+      continue;
+    }
+    bool there = load(&helper.ready) && helper.process == process;
+    if (!there) helper = {0, 0, process};
+    bool ok = there || start_helper();
+    store(&starting, kNobody);
+    if (!ok) return false;
+  }
   return true;
 }
 

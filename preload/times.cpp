@@ -9,6 +9,7 @@
 #include "image/base/clock.h"
 #include "image/base/futex.h"
 #include "preload/ids.h"
+#include "preload/state.h"
 
 namespace mig {
 
@@ -75,6 +76,11 @@ void save_times(ProcessRecord& p) {
   noted = p;
 }
 
+void note_clocks() {
+  noted.monotonic = clock_now(CLOCK_MONOTONIC) + monotonic_shift;
+  noted.boottime = clock_now(CLOCK_BOOTTIME) + boottime_shift;
+}
+
 int64_t earlier_cpu_time() {
   return earlier.user + earlier.system;
 }
@@ -124,7 +130,7 @@ void forget_times() {
 
 void continue_times() {
   store(&clock_epoch, clock_epoch + 1);
-  int64_t monotonic = noted.monotonic - clock_now(CLOCK_MONOTONIC), boottime = noted.boottime - clock_now(CLOCK_BOOTTIME);
+  int64_t monotonic = noted.monotonic - state.resume.monotonic, boottime = noted.boottime - state.resume.boottime;
   monotonic_step = monotonic - monotonic_shift, boottime_step = boottime - boottime_shift;
   cpu_step = noted.user_time + noted.system_time - earlier.user - earlier.system;
   monotonic_shift = monotonic, boottime_shift = boottime;

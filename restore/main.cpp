@@ -55,7 +55,15 @@ void tell_environment(ResumeInfo& info) {
   }
 }
 
-void tell_library(uint64_t vdso, int job) {
+struct Clocks {
+  int64_t monotonic, boottime;
+};
+
+Clocks clocks_now() {
+  return {clock_now(CLOCK_MONOTONIC), clock_now(CLOCK_BOOTTIME)};
+}
+
+void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) {
     auto info = reinterpret_cast<ResumeInfo*>(p.resume_address);
     info->restarted = 1;
@@ -64,6 +72,7 @@ void tell_library(uint64_t vdso, int job) {
     info->job_fd = job;
     tell_environment(*info);
     info->vdso = vdso;
+    info->monotonic = clocks.monotonic, info->boottime = clocks.boottime;
     info->restarted_at = clock_now(CLOCK_REALTIME);
     info->home = home_range().start, info->home_size = home_range().end - home_range().start;
     text_copy(info->job, options.job, sizeof info->job);
@@ -85,10 +94,11 @@ void tell_library(uint64_t vdso, int job) {
   finish_memory();
   restore_signal_actions();
   create_threads();
+  Clocks clocks = clocks_now();
   install_files(options.ready_fd);
   int job = make_job();
   drop_to_process();
-  tell_library(vdso, job);
+  tell_library(vdso, job, clocks);
   sys(__NR_close, image.fd());
   restore_timers();
   release_all_threads();

@@ -3,7 +3,6 @@
 #include "subject.h"
 
 static atomic_int threads, directed, fired, target, sent;
-static atomic_int round_number;
 
 static void on_thread(union sigval v) { v.sival_int == 41 ? (void)threads++ : fail("value %d", v.sival_int); }
 static void on_once(union sigval v) { fired++; }
