@@ -26,6 +26,7 @@
 #include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/checkpoint.h"
+#include "preload/errand.h"
 #include "preload/mark.h"
 #include "preload/threads.h"
 #include "preload/unsplit.h"
@@ -296,6 +297,7 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
     futex_wake(&state.returned);
   }
   while (load(&state.stop)) futex_wait(&state.stop, 1, kSecond);
+  run_errand();
   resume_thread(slot);
   __atomic_fetch_add(&state.left, 1, __ATOMIC_ACQ_REL);
 }
@@ -374,6 +376,7 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
 
 extern "C" void mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
   if (is_stop_signal(info)) park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
+  else if (is_errand(info)) lead_errand();
   else lead_checkpoint(frame);
 }
 

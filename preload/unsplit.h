@@ -10,10 +10,10 @@
 #define MIG_UNSPLIT __attribute__((section("mig_unsplit"), noinline, used))
 #define MIG_INLINE inline __attribute__((always_inline))
 
-extern "C" {
-extern const char unsplit_begin[] asm("__start_mig_unsplit") __attribute__((visibility("hidden")));
-extern const char unsplit_end[] asm("__stop_mig_unsplit") __attribute__((visibility("hidden")));
-}
+// By the linker. The compiler forgets an attribute of names like these, so the assembler is told.
+asm(".hidden __start_mig_unsplit, __stop_mig_unsplit");
+extern "C" const char unsplit_begin[] asm("__start_mig_unsplit");
+extern "C" const char unsplit_end[] asm("__stop_mig_unsplit");
 
 namespace mig {
 
