@@ -50,6 +50,7 @@ constexpr int kInconsistent = 0x7fffffff;
 constexpr size_t kHeldSize = 4096;
 
 bool used;  ///< the program has asked for such mutexes
+bool redirected;
 
 /// A mutex whose word holds a real tid.
 struct Held {
@@ -80,7 +81,7 @@ MIG_INLINE Held* find(pthread_mutex_t* mutex, bool make) {
   return make ? free : nullptr;
 }
 
-/// The number of holders that were counted: one, or two at the moment of handing over.
+/// The number of those who hold it or wait for it, as far as they are listed.
 MIG_UNSPLIT int32_t count(pthread_mutex_t* mutex, int32_t change) {
   while (__atomic_exchange_n(&held_lock, 1, __ATOMIC_ACQUIRE)) __builtin_ia32_pause();
   Held* h = find(mutex, change > 0);
@@ -113,20 +114,21 @@ void correct_owner(pthread_mutex_t* mutex) {
   if (holds(mutex) && mutex->__data.__owner && mutex->__data.__owner != kInconsistent) mutex->__data.__owner = own_real_tid();
 }
 
-/// One call on a mutex with priority inheritance.
+/// One call on a mutex with priority inheritance. It is listed while it is held, and while somebody waits for it: the
+/// kernel hands it over with a real number.
 template <class Call>
 int with_real_tid(pthread_mutex_t* mutex, Call call) {
   make_real(mutex);
   correct_owner(mutex);
   bool held_before = holds(mutex);
+  if (!held_before) count(mutex, 1);
   int error;
   {
     ScopedRealTid real(pthread_self());
     error = call();
   }
   correct_owner(mutex);
-  bool held_now = holds(mutex);
-  if (held_now != held_before) count(mutex, held_now ? 1 : -1);
+  if (!holds(mutex)) count(mutex, -1);
   return error;
 }
 
@@ -195,6 +197,7 @@ void redirect_calls() {
       {"pthread_cond_timedwait", address(timed_wait)}, {"pthread_cond_clockwait", address(clock_wait)},
   };
   redirect(list, sizeof list / sizeof *list);
+  redirected = true;
 }
 
 /// The mutex may be gone although it was never unlocked: read and written by the kernel, which tells.
@@ -217,6 +220,21 @@ pthread_mutex_t* waited_for(const BlockedCall& call) {
   return reinterpret_cast<pthread_mutex_t*>(call.args[0]);
 }
 
+/// Locks that were entered before there was a list: counted once for the owner, and for each thread that will own it.
+void list_waited_for() {
+  for (uint32_t i = 0; i < load(&state.claimed); ++i) {
+    pthread_mutex_t* mutex = waited_for(slot_at(i)->blocked);
+    uint32_t value;
+    if (!mutex || !read_word(mutex, value)) continue;
+    auto owner = static_cast<int32_t>(value & FUTEX_TID_MASK);
+    if (owner && !count(mutex, 0)) {
+      set_owner(mutex, value, real_id(owner));
+      count(mutex, 1);
+    }
+    count(mutex, 1);
+  }
+}
+
 }  // namespace
 
 void note_pi_owners() {
@@ -225,7 +243,7 @@ void note_pi_owners() {
   for (Held& h : held) {
     uint32_t value;
     if (h.count <= 0) continue;
-    if (!read_word(h.mutex, value) || !(value & FUTEX_TID_MASK)) h.count = 0;
+    if (!read_word(h.mutex, value)) h.count = 0;
     else h.owner = virtual_id(static_cast<int32_t>(value & FUTEX_TID_MASK));
   }
 }
@@ -234,15 +252,9 @@ void renew_pi_owners() {
   if (!used || !ids_moved()) return;
   for (Held& h : held) {
     uint32_t value;
-    if (h.count > 0 && read_word(h.mutex, value)) set_owner(h.mutex, value, real_id(h.owner));
+    if (h.count > 0 && h.owner && read_word(h.mutex, value)) set_owner(h.mutex, value, real_id(h.owner));
   }
-  for (uint32_t i = 0; i < load(&state.claimed); ++i) {
-    pthread_mutex_t* mutex = waited_for(slot_at(i)->blocked);
-    uint32_t value;
-    if (!mutex || !read_word(mutex, value) || find(mutex, false) || !(value & FUTEX_TID_MASK)) continue;
-    set_owner(mutex, value, real_id(static_cast<int32_t>(value & FUTEX_TID_MASK)));
-    count(mutex, 1);
-  }
+  if (!redirected) list_waited_for();
   redirect_calls();
 }
 
