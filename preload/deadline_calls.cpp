@@ -21,6 +21,7 @@
 #include "image/base/file.h"
 #include "image/base/text.h"
 #include "preload/hook.h"
+#include "preload/mark.h"
 #include "preload/waits.h"
 
 namespace mig {
@@ -28,6 +29,7 @@ namespace {
 
 MIG_ORIGINAL(pthread_cond_timedwait);
 MIG_ORIGINAL(timerfd_settime);
+MIG_ORIGINAL(pthread_condattr_setclock);  // in libpthread before 2.34, with another version
 Hook<int (*)(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*)> original_cond_clockwait("pthread_cond_clockwait");
 Hook<int (*)(pthread_mutex_t*, clockid_t, const timespec*)> original_mutex_clocklock("pthread_mutex_clocklock");
 Hook<int (*)(pthread_rwlock_t*, clockid_t, const timespec*)> original_clockrdlock("pthread_rwlock_clockrdlock"),
@@ -44,7 +46,8 @@ int find_monotonic_bit() {
   memset(&plain, 0, sizeof plain);
   memset(&monotonic, 0, sizeof monotonic);
   pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  if (!original_pthread_condattr_setclock.get()) return kUnknown;
+  original_pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&plain, nullptr);
   pthread_cond_init(&monotonic, &attributes);
   auto a = reinterpret_cast<const unsigned char*>(&plain), b = reinterpret_cast<const unsigned char*>(&monotonic);
@@ -132,6 +135,7 @@ MIG_EXPORT int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t c
 
 MIG_EXPORT int timerfd_settime(int fd, int flags, const itimerspec* time, itimerspec* old) noexcept {
   if (!needs_shift(flags, time)) return original_timerfd_settime(fd, flags, time, old);
+  Mark mark;
   itimerspec kernel_time = shifted(*time, clock_of_descriptor(fd));
   return original_timerfd_settime(fd, flags, &kernel_time, old);
 }

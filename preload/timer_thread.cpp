@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "image/base/futex.h"
+#include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/result.h"
 #include "preload/signals.h"
@@ -20,6 +21,8 @@
 
 namespace mig {
 namespace {
+
+MIG_ORIGINAL(pthread_attr_setstacksize);  // in libpthread before 2.34, with another version
 
 constexpr int kTimerSignal = 32;  ///< libc's own: no program handles or waits for it
 constexpr size_t kHelperStack = 64 << 10;
@@ -106,7 +109,7 @@ void* help(void*) {
 bool start_helper() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kHelperStack);
+  original_pthread_attr_setstacksize(&attributes, kHelperStack);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   uint64_t all = ~own_signals(), before = 0;
   sys(__NR_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
