@@ -1,5 +1,6 @@
-// Handlers of the program that look at who sent a signal, after a restart.
+// Handlers of the program that need something of ours in front of them.
 //
+// Those that run on a small alternate stack: see preload/alternate_stack.cpp. The others only after a restart:
 // The kernel writes real pids into si_pid. A SA_SIGINFO handler therefore gets a function of ours in front, which
 // translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. Only
 // processes that were restarted have this; a handler set before is changed when the process comes back.
@@ -8,7 +9,9 @@
 // or tgkill only from the very thread that is to get the signal.
 #include "preload/handlers.h"
 
+#include "preload/alternate_stack.h"
 #include "preload/ids.h"
+#include "preload/signals.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 
@@ -23,13 +26,19 @@ struct KernelAction {
   uint64_t handler, flags, restorer, mask;
 };
 
+bool guards(uint64_t flags) {
+  return (flags & SA_ONSTACK) && small_alternate_stacks();
+}
+
 void in_front(int signal, siginfo_t* info, void* context) {
-  translate_sender(info);
+  if (small_alternate_stacks()) make_room(context);
+  if (ids_moved()) translate_sender(info);
   own_handlers[signal](signal, info, context);
 }
 
-bool wants_sender(uint64_t handler, uint64_t flags) {
-  return (flags & SA_SIGINFO) && handler > 1 && handler != reinterpret_cast<uint64_t>(in_front);
+bool wants_front(uint64_t handler, uint64_t flags) {
+  bool sender = (flags & SA_SIGINFO) && ids_moved();
+  return (sender || guards(flags)) && handler > 1 && handler != reinterpret_cast<uint64_t>(in_front);
 }
 
 }  // namespace
@@ -43,20 +52,24 @@ void translate_sender(siginfo_t* info) {
   }
 }
 
-void translate_handlers() {
-  if (!ids_moved()) return;
+void put_in_front_of_all() {
   for (int signal = 1; signal <= kSignals; ++signal) {
     KernelAction a{};
     if (signal == state.signal || signal == kCancelSignal || signal == kStopSignal || sys(__NR_rt_sigaction, signal, nullptr, &a, 8) < 0) continue;
-    if (!wants_sender(a.handler, a.flags)) continue;
+    if (!wants_front(a.handler, a.flags)) continue;
+    if (guards(a.flags)) a.mask |= own_signals();
     own_handlers[signal] = reinterpret_cast<InfoHandler>(a.handler);
     a.handler = reinterpret_cast<uint64_t>(in_front);
     sys(__NR_rt_sigaction, signal, &a, nullptr, 8);
   }
 }
 
+void translate_handlers() {
+  if (ids_moved()) put_in_front_of_all();
+}
+
 void put_in_front(int signal, InfoHandler& handler, unsigned long flags) {
-  if (signal < 1 || signal > kSignals || !wants_sender(reinterpret_cast<uint64_t>(handler), flags)) return;
+  if (signal < 1 || signal > kSignals || !wants_front(reinterpret_cast<uint64_t>(handler), flags)) return;
   own_handlers[signal] = handler;
   handler = in_front;
 }

@@ -7,6 +7,7 @@
 #include "image/base/text.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 #include "preload/timer_thread.h"
 #include "preload/timers.h"
 #include "preload/waits.h"
@@ -54,6 +55,7 @@ MIG_EXPORT int timer_create(clockid_t clock, sigevent* event, timer_t* timer) no
 MIG_EXPORT int timer_settime(timer_t timer, int flags, const itimerspec* time, itimerspec* old) noexcept {
   bool armed = time && (time->it_value.tv_sec || time->it_value.tv_nsec);
   if (!(flags & TIMER_ABSTIME) || !state.generation || !armed) return original_timer_settime(timer, flags, time, old);
+  Mark mark;
   long clock = clock_of(timer);
   itimerspec kernel_time = {time->it_interval, moved(time->it_value, -clock_shift(clock == -6 ? CLOCK_PROCESS_CPUTIME_ID : clock))};
   return original_timer_settime(timer, flags, &kernel_time, old);

@@ -58,9 +58,9 @@ uint64_t bit_of(int signal) {
   return signal > 0 && signal <= 64 ? 1UL << (signal - 1) : 0;
 }
 
-/// It blocks nothing of ours, and need not (preload/alternate_stack.cpp).
+/// It blocks nothing of ours.
 bool is_plain(const struct sigaction& action) {
-  return !(mask_word(&action.sa_mask) & hidden_bit) && !((action.sa_flags & SA_ONSTACK) && small_alternate_stacks());
+  return !(mask_word(&action.sa_mask) & hidden_bit);
 }
 
 __attribute__((noinline)) int change_action(int signal, const struct sigaction* action, struct sigaction* old) {
@@ -70,11 +70,14 @@ __attribute__((noinline)) int change_action(int signal, const struct sigaction* 
     copy = *action;
     mask_word(&copy.sa_mask) &= ~hidden_bit;
     if ((copy.sa_flags & SA_ONSTACK) && small_alternate_stacks()) mask_word(&copy.sa_mask) |= own_signals();
-    if (ids_moved()) put_in_front(signal, copy.sa_sigaction, static_cast<unsigned long>(copy.sa_flags));
+    if (ids_moved() || small_alternate_stacks()) put_in_front(signal, copy.sa_sigaction, static_cast<unsigned long>(copy.sa_flags));
     action = &copy;
   }
   int r = original_sigaction(signal, action, old);
-  if (r == 0 && old) take_from_front(old->sa_sigaction, own);
+  if (r == 0 && old) {
+    take_from_front(old->sa_sigaction, own);
+    if (small_alternate_stacks()) mask_word(&old->sa_mask) &= ~own_signals();
+  }
   return r;
 }
 
@@ -122,7 +125,7 @@ using namespace mig;
 
 MIG_EXPORT int sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
   if (is_hidden(signal)) return int_with_errno(change_hidden_action(action, old));
-  if (!ids_moved() && (!action || is_plain(*action))) return original_sigaction(signal, action, old);
+  if (!ids_moved() && !small_alternate_stacks() && (!action || is_plain(*action))) return original_sigaction(signal, action, old);
   return change_action(signal, action, old);
 }
 MIG_EXPORT int __sigaction(int signal, const struct sigaction* action, struct sigaction* old) noexcept {
