@@ -86,6 +86,7 @@ struct ProcessRecord {
   uint32_t thread_count;
   int32_t io_flusher, mce_kill, tsc_mode;
   uint32_t protection_keys;  ///< bit per allocated key (pkeys(7))
+  uint64_t resume_size;      ///< of that ResumeInfo: what the library in the image knows
 };
 
 struct CredentialsRecord {

@@ -1,5 +1,7 @@
 // What the restart stub tells the library about the new process: a structure inside the library's own memory,
-// found through ProcessRecord::resume_address and filled in by the stub after the memory is back.
+// found through ProcessRecord::resume_address and filled in by the stub after the memory is back. The library comes out of
+// the image, so it may be older than the stub: fields are only ever added at the end, and the stub writes no more than
+// ProcessRecord::resume_size bytes.
 #pragma once
 #include <stdint.h>
 

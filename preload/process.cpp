@@ -169,6 +169,7 @@ bool save_process(ImageWriter& writer) {
   p.vsid = process_vsid();
   p.generation = state.generation;
   p.resume_address = reinterpret_cast<uint64_t>(&state.resume);
+  p.resume_size = sizeof state.resume;
   p.bounds = memory_bounds();
   save_times(p);
   p.umask = status.umask;

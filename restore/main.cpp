@@ -64,20 +64,22 @@ Clocks clocks_now() {
 }
 
 void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
+  auto info = static_cast<ResumeInfo*>(home_memory(sizeof(ResumeInfo)));
+  info->restarted = 1;
+  info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
+  info->ready_fd = options.ready_fd;
+  info->job_fd = job;
+  tell_environment(*info);
+  info->vdso = vdso;
+  info->monotonic = clocks.monotonic, info->boottime = clocks.boottime;
+  info->restarted_at = clock_now(CLOCK_REALTIME);
+  info->home = home_range().start, info->home_size = home_range().end - home_range().start;
+  text_copy(info->job, options.job, sizeof info->job);
+  text_copy(info->image, options.image, sizeof info->image);
+  text_copy(info->directory, options.run_directory, sizeof info->directory);
   image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) {
-    auto info = reinterpret_cast<ResumeInfo*>(p.resume_address);
-    info->restarted = 1;
-    info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
-    info->ready_fd = options.ready_fd;
-    info->job_fd = job;
-    tell_environment(*info);
-    info->vdso = vdso;
-    info->monotonic = clocks.monotonic, info->boottime = clocks.boottime;
-    info->restarted_at = clock_now(CLOCK_REALTIME);
-    info->home = home_range().start, info->home_size = home_range().end - home_range().start;
-    text_copy(info->job, options.job, sizeof info->job);
-    text_copy(info->image, options.image, sizeof info->image);
-    text_copy(info->directory, options.run_directory, sizeof info->directory);
+    size_t known = p.resume_size < sizeof *info ? p.resume_size : sizeof *info;
+    __builtin_memcpy(reinterpret_cast<void*>(p.resume_address), info, known);
   });
 }
 
