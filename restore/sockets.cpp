@@ -151,7 +151,7 @@ bool only_left_overs(uint16_t port) {
     while (const char* line = lines.next()) {
       Scan scan(line);
       if (scan.after(':').after(':').hex() != port) continue;
-      for (int field = 0; field < 8; ++field) scan.skip_spaces().after(' ');
+      for (int field = 0; field < 7; ++field) scan.skip_spaces().after(' ');
       if (scan.number() != 0) return false;
     }
   }

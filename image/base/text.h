@@ -132,6 +132,7 @@ class Scan {
     for (;; ++at_) {
       if (*at_ >= '0' && *at_ <= '9') v = v * 16 + static_cast<unsigned long>(*at_ - '0');
       else if (*at_ >= 'a' && *at_ <= 'f') v = v * 16 + static_cast<unsigned long>(*at_ - 'a' + 10);
+      else if (*at_ >= 'A' && *at_ <= 'F') v = v * 16 + static_cast<unsigned long>(*at_ - 'A' + 10);
       else return v;
     }
   }
