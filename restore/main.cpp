@@ -7,6 +7,7 @@
 #include "image/base/clock.h"
 #include "image/resume.h"
 #include "restore/arch/x86_64/switch.h"
+#include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/files.h"
 #include "restore/home.h"
@@ -92,6 +93,7 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   prepare_files();
   uint64_t vdso = clear_address_space();
   restore_memory();
+  adapt_extended_state();
   restore_process();
   finish_memory();
   restore_signal_actions();

@@ -399,6 +399,18 @@ unsigned long clear_address_space() {
   return vdso - kernel_start + new_start;
 }
 
+unsigned long mapped_until(unsigned long address, int protection) {
+  size_t low = 0, high = mappings.size();
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (mappings[middle].record.end <= address) low = middle + 1;
+    else high = middle;
+  }
+  if (low == mappings.size()) return 0;
+  const MappingRecord& r = mappings[low].record;
+  return r.start <= address && (static_cast<int>(r.protection) & protection) == protection ? r.end : 0;
+}
+
 void restore_memory() {
   for (size_t i = 0; i < mappings.size(); ++i) make_mapping(i);
   load_pages();
