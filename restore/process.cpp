@@ -185,11 +185,11 @@ void check_process() {
   CredentialsRecord c = credentials(&groups);
   uint64_t effective, permitted, inheritable;
   get_capabilities(effective, permitted, inheritable);
+  if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
   bool may_set_ids = effective >> CAP_SETUID & effective >> CAP_SETGID & 1;
   if (may_set_ids) return;
   if (!same_ids(c)) not_permitted("the process's user and group ids", "they are not those of the restarting user");
   if (!same_groups(c, groups)) not_permitted("the process's supplementary groups", "they are not those of the restarting user");
-  if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
 }
 
 void restore_process() {

@@ -134,6 +134,17 @@ TEST_CASE("rights of protection keys that the program never used are nothing", "
   }
 }
 
+TEST_CASE("bounds registers mean nothing while MPX is off", "[xstate]") {
+  XstateLayout from = avx();
+  from.enabled |= 3UL << kXstateBounds;
+  from.component[kXstateBounds] = {960, 64}, from.component[kXstateBoundsControl] = {1024, 64};
+  for (bool on : {false, true}) {
+    Area a(from, from.enabled, kAvx | 3UL << kXstateBounds);
+    *a.area.bytes(1024) = on;
+    CHECK((adapt(a, from, avx()).result == XstateVerdict::kFits) == !on);
+  }
+}
+
 TEST_CASE("a CPU without XSAVE reads only x87 and SSE", "[xstate]") {
   Area a(server(), server().enabled & ~kTiles, 0);
   a.area.header().in_use = 2;  // x87 untouched

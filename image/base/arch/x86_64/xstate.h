@@ -13,7 +13,7 @@
 //
 // Found by trying: XSTATE_BV has bits set whose component is all zeros (AVX-512 masks after a vzeroupper; Intel tracks it
 // coarsely). Protection keys are never zero: Linux starts every thread with 0x55555554, which means nothing as long as the
-// program has no key. FXSAVE leaves the software bytes as they are: a frame written by a host without XSAVE may
+// program has no key. MPX registers hold anything where MPX is off (QEMU). FXSAVE leaves the software bytes as they are: a frame written by a host without XSAVE may
 // show the note of an earlier generation at the same place. A thread's area has room for AMX tiles only from its first tile
 // instruction on (XFD); before that, a frame with tiles counts as too large.
 #pragma once
@@ -25,7 +25,7 @@ namespace mig {
 
 constexpr unsigned kXstateLimit = 32;  ///< components looked at
 constexpr uint64_t kXstateLegacy = 3;  ///< x87 and SSE: every x86-64 has them
-constexpr unsigned kXstateKeys = 9, kXstateTiles = 18;
+constexpr unsigned kXstateBounds = 3, kXstateBoundsControl = 4, kXstateKeys = 9, kXstateTiles = 18;
 constexpr uint32_t kXstateLegacySize = 512, kXstateHeaderSize = 64;
 constexpr uint32_t kXstateMagic1 = 0x46505853, kXstateMagic2 = 0x46505845;
 
@@ -70,8 +70,8 @@ inline XstateLayout host_xstate_layout() {
 constexpr const char* xstate_name(unsigned component) {
   switch (component) {
     case 2: return "AVX registers (high halves of YMM)";
-    case 3:
-    case 4: return "MPX bounds";
+    case kXstateBounds:
+    case kXstateBoundsControl: return "MPX bounds";
     case 5: return "AVX-512 mask registers";
     case 6: return "AVX-512 registers (high halves of ZMM0-15)";
     case 7: return "AVX-512 registers (ZMM16-31)";
@@ -131,8 +131,14 @@ struct XstateVerdict {
 };
 
 /// Does the component mean nothing to the program? `keys`: it has protection keys of its own.
-inline bool xstate_initial(const unsigned char* data, uint32_t size, unsigned component, bool keys) {
+inline bool xstate_initial(const XstateArea& area, const XstateLayout& layout, unsigned component, bool keys) {
+  const unsigned char* data = area.bytes(layout.component[component].offset);
+  const uint32_t size = layout.component[component].size;
   if (component == kXstateKeys) return !keys && !(data[0] & 3);
+  if (component == kXstateBounds || component == kXstateBoundsControl) {
+    bool controlled = area.header().in_use >> kXstateBoundsControl & 1;
+    return !controlled || !(*area.bytes(layout.component[kXstateBoundsControl].offset) & 1);
+  }
   for (uint32_t i = 0; i < size; ++i)
     if (data[i]) return false;
   return true;
@@ -175,7 +181,7 @@ inline XstateVerdict adapt_xstate(void* at, const XstateLayout& from, const Xsta
     const XstateComponent &was = from.component[i], &is = to.component[i];
     if (was.offset + was.size > note.size) return {XstateVerdict::kNoRoom, i};
     bool same_size = was.size == is.size && (can_have >> i & 1);
-    if (!same_size && !xstate_initial(area.bytes(was.offset), was.size, i, keys)) return {XstateVerdict::kLacks, i};
+    if (!same_size && !xstate_initial(area, from, i, keys)) return {XstateVerdict::kLacks, i};
     if (!same_size) in_use &= ~(1UL << i);
     else moves = moves || was.offset != is.offset;
   }
