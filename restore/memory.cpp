@@ -113,7 +113,7 @@ void map_shared_object(size_t index) {
     uint64_t end = other.record.offset + (other.record.end - other.record.start);
     size = end > size ? end : size;
   }
-  uint64_t whole = find_free_range(taken.begin(), taken.size(), size);
+  uint64_t whole = free_range(size);
   long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
   if (failed(p)) mapping_failed(m, "map", p);
   for (const PlannedMapping& view : mappings) {
@@ -389,7 +389,7 @@ unsigned long clear_address_space() {
   for (const PlannedMapping& m : mappings)
     if (m.record.start < kernel_end && m.record.end > kernel_start) new_start = 0;
   if (new_start || !kernel_start) return vdso;
-  new_start = find_free_range(taken.begin(), taken.size(), kernel_end - kernel_start);
+  new_start = free_range(kernel_end - kernel_start);
   for (const Span& s : spans) {
     if (!s.kernel) continue;
     long r = sys(__NR_mremap, s.start, s.end - s.start, s.end - s.start, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -397,6 +397,10 @@ unsigned long clear_address_space() {
     if (failed(r)) give_up(Error::kNoMemory, "the kernel's vDSO", "move it out of the way", r);
   }
   return vdso - kernel_start + new_start;
+}
+
+unsigned long free_range(unsigned long size) {
+  return find_free_range(taken.begin(), taken.size(), size);
 }
 
 unsigned long mapped_until(unsigned long address, int protection) {

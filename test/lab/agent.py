@@ -10,6 +10,7 @@ import ctypes
 import glob
 import json
 import os
+import resource
 import subprocess
 import time
 
@@ -41,8 +42,10 @@ def write(header, data=b""):
         out = out[os.write(PORT, out[:1 << 15]):]
 
 
-def become(user, group, groups, bounding):
-    """The bounding set first: it takes a capability to drop one."""
+def become(user, group, groups, bounding, limits):
+    """The limits and the bounding set first: they take a capability."""
+    for number, pair in limits:
+        resource.setrlimit(number, pair)
     for c in range(64):
         if not bounding >> c & 1:
             libc.prctl(PR_CAPBSET_DROP, c, 0, 0, 0)

@@ -154,7 +154,7 @@ def on_nehalem(lab, subjects):
         lab.claim("started without --cpu: refused with the list of what is missing", refused, here, there, "any-cpu", (),
                   ["MIG0100", "avx2", "avx512f", "--cpu x86-64-v2"])
         lab.claim("started with --cpu x86-64-v2: there and back, three times", to_and_fro, here, there, "v2-here", v2)
-        lab.claim("born there: here and back, three times", to_and_fro, there, here, "v2-there", ())
+        lab.claim("born there: here and back, three times", to_and_fro, there, here, "v2-there", v2)
         lab.claim("AVX registers in use: refused by name", refused, here, there, "thread_registers", v2, ["MIG0100", "AVX"], "thread_registers")
         for name in subjects:
             if (lab.build / "test/subjects" / name).exists():

@@ -1,5 +1,6 @@
 """The two hosts of the lab, asked in one way: this machine, and the guest. Paths are the same on both."""
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -62,16 +63,19 @@ class Here(Side):
                                     env={**self.env, **(env or {})}, cwd=self.directory, start_new_session=True).pid
 
 
-def bounding_set():
-    return int(Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0], 16)
+def own_rights():
+    """User, group, groups, capability bounding set and limits of whoever runs the lab."""
+    bounding = int(Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0], 16)
+    limits = [(number, resource.getrlimit(number)) for number in range(16)]
+    return [os.getuid(), os.getgid(), os.getgroups(), bounding, limits]
 
 
 class There(Side):
-    """Runs everything with the ids and capabilities of whoever runs the lab: a restart gives nothing that it has not."""
+    """Runs everything with the ids, capabilities and limits of whoever runs the lab: a restart gives nothing that it has not."""
 
     def __init__(self, guest, build, directory):
         super().__init__("there", build, directory)
-        self.guest, self.ids = guest, [os.getuid(), os.getgid(), os.getgroups(), bounding_set()]
+        self.guest, self.ids = guest, own_rights()
 
     def run(self, argv, limit=60, input=b"", env=None):
         return self.guest.run(argv, {**self.env, **(env or {})}, self.directory, self.ids, limit, input)
