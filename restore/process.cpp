@@ -131,7 +131,9 @@ void write_hex(const char* path, unsigned long value) {
 
 void register_membarrier(uint32_t registered) {
   for (uint32_t bit = 1; bit && bit <= registered; bit <<= 1)
-    if (registered & bit) sys(__NR_membarrier, bit, 0, 0);
+    if (registered & bit)
+      if (long r = sys(__NR_membarrier, bit, 0, 0); r < 0)
+        give_up(Error::kResourceFailed, "the registration for membarrier(2)", "register", r);
 }
 
 void restore_limit(const LimitRecord& l) {

@@ -15,6 +15,10 @@ class Failed(Exception):
     """A claim does not hold; the text says which."""
 
 
+class Skipped(Exception):
+    """The kernel or the CPU has not what the test needs."""
+
+
 class Side:
     def __init__(self, name, build, directory):
         self.name, self.build, self.directory = name, Path(build), Path(directory)

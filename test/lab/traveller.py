@@ -1,7 +1,7 @@
 """A program that goes to and fro between two sides: started, checkpointed and ended, carried, restarted, checked."""
 import time
 
-from sides import Failed, carry
+from sides import Failed, Skipped, carry
 
 
 class Traveller:
@@ -55,6 +55,8 @@ class Subject(Traveller):
 
     def result(self):
         text = self.side.shell(f"cat '{self.home}/result.{self.generation}' 2>/dev/null; true").strip()
+        if text.startswith("skip: "):
+            raise Skipped(text[6:])
         if text and text != "ok":
             raise Failed(f"{self.name} on {self.side.name}, generation {self.generation}: {text}")
 
