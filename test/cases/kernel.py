@@ -11,14 +11,13 @@ from runner.case import Failure
 from runner.job import Job
 from runner.main import Test, users
 
+NEW_CALLS = ["rseq", "close_range", "mseal", "futex_waitv", "membarrier"]
 
-def restart_by_stub(case, job, vdso):
-    """As `mig restart` does it, with one option more; the stub becomes the program."""
+
+def stub_words(case, job, *options):
+    """As `mig restart` calls it; the stub becomes the program."""
     core = json.loads((job.image / "manifest.json").read_text())["processes"][0]["core"]
-    words = ["--image", job.image, "--job", job.name, "--run-dir", case.env["MIG_RUN"]]
-    if vdso:
-        words += ["--vdso", case.build.tools / f"vdso-{vdso}.so"]
-    job.pid = case.spawn([case.build.stub, *words, job.image / core]).pid
+    return [case.build.stub, "--image", job.image, "--job", job.name, "--run-dir", case.env["MIG_RUN"], *options, job.image / core]
 
 
 def other_vdso(kinds, name, case):
@@ -32,7 +31,8 @@ def other_vdso(kinds, name, case):
         subject.ready(g, job.pid)
         job.checkpoint_and_kill()
         case.file("d/kind", str(kind))
-        restart_by_stub(case, job, kind)
+        vdso = ["--vdso", case.build.tools / f"vdso-{kind}.so"] if kind else []
+        job.pid = case.spawn(stub_words(case, job, *vdso)).pid
         subject.check(g, job.pid)
         made_up = [line for line in open(f"/proc/{job.pid}/maps") if line.rstrip().endswith("[vdso]")]
         if len(made_up) != 1:
@@ -41,17 +41,22 @@ def other_vdso(kinds, name, case):
     subject.end(job.pid)
 
 
-def without(calls, name, case):
-    """A restart on a kernel that does not know some system calls."""
+def without(calls, name, refusal, case):
+    """A restart on a kernel that does not know some system calls; refused with these words, or none."""
     subject = Subject(case, name, {})
     job = Job(case)
     case.later(job.release)
     job.start(subject.argv())
     subject.ready(0, job.pid)
     job.checkpoint_and_kill()
-    core = json.loads((job.image / "manifest.json").read_text())["processes"][0]["core"]
-    job.pid = case.spawn([case.build.tools / "without", ",".join(calls), case.build.stub, "--image", job.image, "--job", job.name,
-                          "--run-dir", case.env["MIG_RUN"], job.image / core]).pid
+    argv = [case.build.tools / "without", ",".join(calls), *stub_words(case, job)]
+    if refusal:
+        result = case.run(argv, expect=3)
+        if refusal not in result.stderr:
+            raise Failure(f"the refusal does not say {refusal!r}: {result.stderr}")
+        job.restart()
+    else:
+        job.pid = case.spawn(argv).pid
     subject.check(0, job.pid)
     subject.ready(1, job.pid)
     subject.end(job.pid)
@@ -63,7 +68,7 @@ def tests(options):
         for name in ("vdso_direct", "vdso", "clocks"):
             kinds = (1, 2, 0, 2, 1) if name == "vdso_direct" else (1, 2, 0)
             found.append(Test(f"kernel/{name}/{label}", partial(other_vdso, kinds, name), user=user))
-        found.append(Test(f"kernel/without_rseq/{label}", partial(without, ["rseq"], "thread_local"), user=user))
-        found.append(Test(f"kernel/without_new_calls/{label}", partial(without, ["rseq", "close_range", "mseal", "futex_waitv", "membarrier"],
-                                                                       "lock_mutexes"), user=user))
+        found.append(Test(f"kernel/without_rseq/{label}", partial(without, ["rseq"], "thread_local", None), user=user))
+        found.append(Test(f"kernel/without_new_calls/{label}", partial(without, NEW_CALLS, "lock_mutexes", None), user=user))
+        found.append(Test(f"kernel/without_mseal/{label}", partial(without, ["mseal"], "mem_sealed", "mseal, Linux 6.10"), user=user))
     return found

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -16,8 +17,9 @@ from guest import Broken, Guest
 from sides import COPIED, Clock, Failed, Here, Skipped, There, say
 from traveller import Subject, Traveller
 
+PROGRAM = Path(__file__).resolve().parent / "program.py"
 SUBJECTS = ("vdso", "clocks", "thread_rseq", "thread_attributes", "thread_local", "lock_mutexes", "lock_others", "signal_pending",
-            "signal_altstack", "handler_nested", "timer_interval", "timer_posix", "timerfd", "blocked_timed", "blocked_remaining",
+            "signal_altstack", "signal_frames", "timer_interval", "timer_posix", "timerfd", "blocked_timed", "blocked_remaining",
             "mem_anonymous", "mem_file_private", "process_settings", "epoll", "pipe", "socketpair", "exceptions", "dynamic_loading")
 
 
@@ -42,27 +44,41 @@ class Lab:
             self.failed.append(text)
             say(f"  {self.clock}  FAILED  {text}: {error}" if isinstance(error, Failed) else traceback.format_exc())
 
+    def copy_build(self):
+        """What the two hosts share; a copy, so that the tree may be built again meanwhile."""
+        copy = self.directory / "build"
+        subjects = (p.relative_to(self.build) for p in (self.build / "test/subjects").iterdir() if p.is_file() and os.access(p, os.X_OK))
+        for path in [*COPIED, *subjects]:
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.build / path, copy / path)
+        return copy
+
     def on(self, cpu, tests):
         """Boots a guest with that CPU and runs tests(here, there)."""
         shutil.rmtree(self.directory, ignore_errors=True)
         (self.directory / "run").mkdir(parents=True, mode=0o700)
-        here = Here(self.build, self.directory)
+        build = self.copy_build()
+        here = Here(build, self.directory)
+        try:
+            self.run(here, build, cpu, tests)
+        finally:
+            here.end_all()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def run(self, here, build, cpu, tests):
         with Guest(self.lab, self.lab / "guest", cpu) as guest:
-            there = There(guest, self.build, self.directory)
-            there.install([self.build / c for c in COPIED] + [p for p in (self.build / "test/subjects").iterdir() if p.is_file() and os.access(p, os.X_OK)]
-                          + [Path(__file__).parent / "program.py"])
-            version = there.run([self.build / "tools/mig", "--version"])
+            there = There(guest, build, self.directory)
+            there.install([build, PROGRAM])
+            version = there.run([build / "tools/mig", "--version"])
             if version[0]:
                 raise Broken(f"mig, as built here, does not run there: {version[2]}")
             kernel = there.shell("uname -r").strip()
             say(f"  {self.clock}  the other host is up: Linux {kernel}, -cpu {cpu}")
             tests(here, there)
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def python(side, name, options):
-    program = Path(__file__).resolve().parent / "program.py"
-    job = Traveller(side, name, ["/usr/bin/python3", str(program), "{home}"], options)
+    job = Traveller(side, name, ["/usr/bin/python3", str(PROGRAM), "{home}"], options)
     job.question, job.last = 0, None
     return job
 
@@ -144,6 +160,8 @@ def on_max(lab, subjects):
         lab.claim("a Python program born here: there and back, three times", to_and_fro, here, there, "born-here", v3)
         lab.claim("a Python program born there: here and back, three times", to_and_fro, there, here, "born-there", v3)
         lab.claim("AVX-512 registers in use: refused by name", refused, here, there, "thread_registers", v3, ["MIG0100", "AVX-512"], "thread_registers")
+        lab.claim("a guard region: refused by name", refused, here, there, "mem_guard", v3, ["MIG0105", "guard region", "6.13"], "mem_guard")
+        lab.claim("sealed memory: refused by name", refused, here, there, "mem_sealed", v3, ["MIG0105", "mseal"], "mem_sealed")
         for name in subjects:
             lab.claim(f"{name}: there and back, twice", subject_to_and_fro, here, there, name, v3)
     return tests
@@ -176,6 +194,7 @@ def main():
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help="programs of test/subjects, with commas (empty: none; all: every one)")
     parser.add_argument("--only", default="", metavar="WORDS", help="only the tests whose description has these words")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     lab = Lab(options.build, options.lab, options.only)
     subjects = every_subject() if options.subjects == "all" else [s for s in options.subjects.split(",") if s]
     tests = {"max": on_max(lab, subjects), "Nehalem": on_nehalem(lab, subjects[:6])}

@@ -1,6 +1,8 @@
 """The two hosts of the lab, asked in one way: this machine, and the guest. Paths are the same on both."""
+import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +54,13 @@ class Side:
 class Here(Side):
     def __init__(self, build, directory):
         super().__init__("here", build, directory)
+
+    def end_all(self):
+        """Whatever a failed test has left running."""
+        status, out, _ = self.run([self.build / "tools/mig", "ls", "--json"])
+        for job in json.loads(out)["jobs"] if status == 0 else []:
+            for process in job["processes"]:
+                os.kill(process["pid"], signal.SIGKILL)
 
     def run(self, argv, limit=60, input=b"", env=None):
         try:
