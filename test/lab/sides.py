@@ -107,10 +107,9 @@ class There(Side):
 
 def carry(a, b, path):
     """Moves a directory from one side to the other: nothing of it stays. Returns the bytes on the way."""
-    status, packed, error = a.run(["tar", "-czSPf", "-", path], limit=120)
+    status, packed, error = a.run(["sh", "-c", f"tar -czSPf - '{path}' && rm -rf '{path}'"], limit=180)
     if status:
         raise Failed(f"{a.name}: tar: {error}")
-    a.shell(f"rm -rf '{path}'")
     status, _, error = b.run(["tar", "-xzSPf", "-"], limit=120, input=packed)
     if status:
         raise Failed(f"{b.name}: tar: {error}")
