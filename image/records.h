@@ -21,6 +21,7 @@ enum class RecordType : uint32_t {
   kPackedPages = 11,
   kGuard = 12,
   kThread = 20,
+  kExtendedState = 21,
   kSignalAction = 30,
   kPendingSignal = 31,
   kIntervalTimer = 32,
@@ -191,6 +192,13 @@ struct ThreadRecord {
 constexpr uint32_t kThreadMain = 1;
 constexpr uint32_t kThreadHandler = 2;  ///< the one that wrote the image
 constexpr uint32_t kThreadDead = 4;     ///< the main thread after pthread_exit: comes back as a zombie
+
+/// The CPU's XSAVE layout, in which the signal frames are written. Tail: an offset and a size (uint32_t) for each component
+/// from the third on (image/base/arch/x86_64/xstate.h).
+struct ExtendedStateRecord {
+  uint64_t enabled;    ///< XCR0; 0: no XSAVE
+  uint64_t permitted;  ///< ARCH_GET_XCOMP_PERM, or 0
+};
 
 struct SignalActionRecord {
   uint32_t signal, reserved;

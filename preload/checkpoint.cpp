@@ -17,6 +17,7 @@
 #include "preload/check.h"
 #include "preload/children.h"
 #include "preload/core_notes.h"
+#include "preload/extended_state.h"
 #include "preload/files.h"
 #include "preload/image_writer.h"
 #include "preload/job.h"
@@ -42,7 +43,7 @@ bool out_of_memory() {
 bool save_threads(ImageWriter& writer) {
   for (uint32_t i = 0; i < load(&state.claimed); ++i)
     if (!writer.record(RecordType::kThread, slot_at(i)->record)) return out_of_memory();
-  return true;
+  return save_extended_state(writer) || out_of_memory();
 }
 
 /// Everything but the memory. Descriptors that are ours are named by `image_directory`.

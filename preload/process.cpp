@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/membarrier.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +14,7 @@
 #include "image/base/clock.h"
 #include "image/base/text.h"
 #include "preload/room.h"
+#include "preload/membarrier.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -184,8 +184,7 @@ bool save_process(ImageWriter& writer) {
   p.mce_kill = static_cast<int32_t>(setting(PR_MCE_KILL_GET));
   p.oom_score_adj = static_cast<int32_t>(number_in("/proc/self/oom_score_adj"));
   p.coredump_filter = static_cast<uint32_t>(hex_in("/proc/self/coredump_filter"));
-  long registered = sys(__NR_membarrier, 1 << 9, 0, 0);  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
-  p.membarrier = registered > 0 ? static_cast<uint32_t>(registered) : 0;
+  p.membarrier = membarrier_registrations();
   p.protection_keys = protection_keys();
   p.thread_count = state.claimed;
   if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) &&

@@ -7,6 +7,7 @@
 #include "image/base/clock.h"
 #include "image/resume.h"
 #include "restore/arch/x86_64/switch.h"
+#include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/files.h"
 #include "restore/home.h"
@@ -17,6 +18,7 @@
 #include "restore/process.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
+#include "restore/vdso.h"
 #include "restore/timers.h"
 
 namespace mig {
@@ -35,6 +37,7 @@ const char* keep(const char* text) {
 void keep_options(const Options& given) {
   options = given;
   options.image = keep(given.image), options.core = keep(given.core);
+  options.vdso = keep(given.vdso);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
   for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
   for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};
@@ -91,7 +94,9 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   check_mapped_files();
   prepare_files();
   uint64_t vdso = clear_address_space();
+  if (options.vdso) vdso = map_made_up_vdso(options.vdso);
   restore_memory();
+  adapt_extended_state();
   restore_process();
   finish_memory();
   restore_signal_actions();

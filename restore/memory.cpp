@@ -5,6 +5,9 @@
 // front to back in its blocks of 1 MiB; each block is verified while it is still in the cache. A program's or
 // library's pages are loaded from the image, unless the very file (size, time) is here: then it is mapped and only
 // the changed pages are loaded.
+//
+// Older kernels: droppable memory becomes ordinary memory (its flags "wiped on fork" and "not dumped" are saved as such); that it
+// is never dropped is what the program would see on a host with enough memory. Guard regions and seals are refused.
 #include "restore/memory.h"
 
 #include <errno.h>
@@ -30,6 +33,7 @@ struct PlannedMapping {
   bool from_file;  ///< a private mapping whose file is here, unchanged
 };
 
+constexpr int kMapDroppable = 0x08;  ///< Linux 6.11
 constexpr long kMseal = 462;  ///< Linux 6.10
 
 HomeArray<PlannedMapping> mappings;
@@ -71,8 +75,11 @@ int flags_of(const MappingRecord& r) {
 
 void map_anonymous(const PlannedMapping& m) {
   const MappingRecord& r = m.record;
-  int type = (r.advice & kDroppable) ? 0x08 : MAP_PRIVATE;
-  long p = sys(__NR_mmap, r.start, r.end - r.start, r.protection, flags_of(r) | type | MAP_ANONYMOUS, -1, 0L);
+  auto map = [&](int type) {
+    return sys(__NR_mmap, r.start, r.end - r.start, r.protection, flags_of(r) | type | MAP_ANONYMOUS, -1, 0L);
+  };
+  long p = map((r.advice & kDroppable) ? kMapDroppable : MAP_PRIVATE);
+  if (p == -EINVAL && (r.advice & kDroppable)) p = map(MAP_PRIVATE);
   if (failed(p)) mapping_failed(m, "map", p);
 }
 
@@ -113,7 +120,7 @@ void map_shared_object(size_t index) {
     uint64_t end = other.record.offset + (other.record.end - other.record.start);
     size = end > size ? end : size;
   }
-  uint64_t whole = find_free_range(taken.begin(), taken.size(), size);
+  uint64_t whole = free_range(size);
   long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
   if (failed(p)) mapping_failed(m, "map", p);
   for (const PlannedMapping& view : mappings) {
@@ -270,6 +277,7 @@ void restore_guards() {
   constexpr int kGuardInstall = 102;
   image.each_as<GuardRecord>(RecordType::kGuard, [](const GuardRecord& g, const char*) {
     long r = sys(__NR_madvise, g.start, g.end - g.start, kGuardInstall);
+    if (r == -EINVAL) give_up(Error::kResourceFailed, "a guard region of the program's memory", "this kernel has none (Linux 6.13)");
     if (r < 0) give_up(Error::kResourceFailed, "a guard region of the program's memory", "MADV_GUARD_INSTALL", r);
   });
 }
@@ -313,6 +321,12 @@ void finish_mapping(const PlannedMapping& m) {
     long e = sys(__NR_mlock2, r.start, size, (r.advice & kLockOnFault) ? 1 : 0);
     if (e < 0) mapping_failed(m, "lock", e);
   }
+}
+
+void seal(const PlannedMapping& m) {
+  long r = sys(kMseal, m.record.start, m.record.end - m.record.start, 0);
+  if (r == -ENOSYS) give_up(Error::kResourceFailed, "sealed memory", "this kernel cannot seal (mseal, Linux 6.10)");
+  if (r < 0) mapping_failed(m, "seal", r);
 }
 
 /// struct prctl_mm_map (linux/prctl.h).
@@ -389,7 +403,7 @@ unsigned long clear_address_space() {
   for (const PlannedMapping& m : mappings)
     if (m.record.start < kernel_end && m.record.end > kernel_start) new_start = 0;
   if (new_start || !kernel_start) return vdso;
-  new_start = find_free_range(taken.begin(), taken.size(), kernel_end - kernel_start);
+  new_start = free_range(kernel_end - kernel_start);
   for (const Span& s : spans) {
     if (!s.kernel) continue;
     long r = sys(__NR_mremap, s.start, s.end - s.start, s.end - s.start, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -397,6 +411,22 @@ unsigned long clear_address_space() {
     if (failed(r)) give_up(Error::kNoMemory, "the kernel's vDSO", "move it out of the way", r);
   }
   return vdso - kernel_start + new_start;
+}
+
+unsigned long free_range(unsigned long size) {
+  return find_free_range(taken.begin(), taken.size(), size);
+}
+
+unsigned long mapped_until(unsigned long address, int protection) {
+  size_t low = 0, high = mappings.size();
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (mappings[middle].record.end <= address) low = middle + 1;
+    else high = middle;
+  }
+  if (low == mappings.size()) return 0;
+  const MappingRecord& r = mappings[low].record;
+  return r.start <= address && (static_cast<int>(r.protection) & protection) == protection ? r.end : 0;
 }
 
 void restore_memory() {
@@ -409,8 +439,7 @@ void finish_memory() {
   for (const PlannedMapping& m : mappings) finish_mapping(m);
   restore_guards();
   for (const PlannedMapping& m : mappings)
-    if (m.record.advice & kSealed)
-      if (long r = sys(kMseal, m.record.start, m.record.end - m.record.start, 0); r < 0) mapping_failed(m, "seal", r);
+    if (m.record.advice & kSealed) seal(m);
   set_bounds();
 }
 

@@ -12,6 +12,12 @@ void finish_memory();
 /// Unmaps everything of this process outside home and the vDSO; returns the vDSO's address (moved if in the way).
 unsigned long clear_address_space();
 
+/// The end of the mapping of the image that holds `address` and has all of `protection`; 0: there is none.
+unsigned long mapped_until(unsigned long address, int protection);
+
+/// A range of addresses that neither the image nor this process uses; 0: none.
+unsigned long free_range(unsigned long size);
+
 /// Before anything is changed: are the files there that memory needs?
 void check_mapped_files();
 

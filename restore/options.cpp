@@ -40,6 +40,7 @@ void read_options(char** argv) {
     else if (text_equal(name, "--job")) options.job = value;
     else if (text_equal(name, "--run-dir")) options.run_directory = value;
     else if (text_equal(name, "--ready-fd")) options.ready_fd = static_cast<int>(Scan(value).number());
+    else if (text_equal(name, "--vdso")) options.vdso = value;
     else if (text_equal(name, "--map")) add_map(value);
     else if (text_equal(name, "--env") || text_equal(name, "--unset")) add_environment(value);
     else give_up(Error::kBadArgument, name, "unknown option");

@@ -131,7 +131,9 @@ void write_hex(const char* path, unsigned long value) {
 
 void register_membarrier(uint32_t registered) {
   for (uint32_t bit = 1; bit && bit <= registered; bit <<= 1)
-    if (registered & bit) sys(__NR_membarrier, bit, 0, 0);
+    if (registered & bit)
+      if (long r = sys(__NR_membarrier, bit, 0, 0); r < 0)
+        give_up(Error::kResourceFailed, "the registration for membarrier(2)", "register", r);
 }
 
 void restore_limit(const LimitRecord& l) {
@@ -185,11 +187,11 @@ void check_process() {
   CredentialsRecord c = credentials(&groups);
   uint64_t effective, permitted, inheritable;
   get_capabilities(effective, permitted, inheritable);
+  if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
   bool may_set_ids = effective >> CAP_SETUID & effective >> CAP_SETGID & 1;
   if (may_set_ids) return;
   if (!same_ids(c)) not_permitted("the process's user and group ids", "they are not those of the restarting user");
   if (!same_groups(c, groups)) not_permitted("the process's supplementary groups", "they are not those of the restarting user");
-  if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
 }
 
 void restore_process() {

@@ -7,12 +7,14 @@
 
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/rseq.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
 #include "image/base/futex.h"
 #include "image/records.h"
 #include "restore/arch/x86_64/switch.h"
+#include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
@@ -66,13 +68,27 @@ void set_scheduling(const ThreadRecord& t) {
   if (t.timer_slack) sys(__NR_prctl, PR_SET_TIMERSLACK, t.timer_slack, 0, 0, 0);
 }
 
+/// A kernel without rseq: the area says so, as libc would have written it, and libc asks by system call again.
+void register_rseq(const ThreadRecord& t) {
+  if (!t.rseq) return;
+  long r = sys(__NR_rseq, t.rseq, t.rseq_size, 0, t.rseq_signature);
+  if (r == -ENOSYS) {
+    auto area = reinterpret_cast<struct rseq*>(t.rseq);
+    area->cpu_id_start = 0;
+    area->cpu_id = static_cast<uint32_t>(RSEQ_CPU_ID_REGISTRATION_FAILED);
+    area->rseq_cs = 0;
+  } else if (r < 0) {
+    note_refusal("a thread's rseq area", r);
+  }
+}
+
 void become(const ThreadRecord& t) {
+  enter_extended_state(t);
   sys(__NR_arch_prctl, ARCH_SET_FS, t.fs_base);
   if (t.gs_base) sys(__NR_arch_prctl, ARCH_SET_GS, t.gs_base);
   sys(__NR_set_tid_address, t.clear_tid);
   if (t.robust_list) sys(__NR_set_robust_list, t.robust_list, t.robust_list_size);
-  if (t.rseq)
-    if (long r = sys(__NR_rseq, t.rseq, t.rseq_size, 0, t.rseq_signature); r < 0) note_refusal("a thread's rseq area", r);
+  register_rseq(t);
   sys(__NR_prctl, PR_SET_NAME, t.name, 0, 0, 0);
   set_scheduling(t);
 }

@@ -3,8 +3,8 @@
 // that asks the CPUID instruction itself and knows no variable still chooses freely.
 //
 // glibc masks a feature that it knows and ignores the others, so both the names up to 2.32 (X_Usable) and the
-// later ones are given. XSAVE off makes the loader's trampoline save registers by FXSAVE; where an older
-// glibc does not follow, LD_BIND_NOW leaves it unused.
+// later ones are given. The loader's trampoline for lazy binding saves registers by XSAVEC into an area whose size it
+// learnt from the CPU at the start: too small where the next CPU has more of them. So LD_BIND_NOW leaves it unused.
 #include "tools/cpu_environment.h"
 
 #include <fmt/format.h>
@@ -111,7 +111,7 @@ void set_cpu_environment(const std::string& level) {
   append_tunable("glibc.cpu.hwcaps=" + glibc_mask(off));
   setenv("OPENSSL_ia32cap", openssl_mask(off).c_str(), 0);
   setenv("OPENBLAS_CORETYPE", openblas_core(number), 0);
-  if (number < 3) setenv("LD_BIND_NOW", "1", 1);
+  setenv("LD_BIND_NOW", "1", 1);
 }
 
 }  // namespace mig

@@ -184,6 +184,11 @@ void add_record(Json& j, const RecordHeader* h) {
     case RecordType::kThread:
       j["threads"].push_back(describe_thread(record_as<ThreadRecord>(h)));
       break;
+    case RecordType::kExtendedState: {
+      auto x = record_as<ExtendedStateRecord>(h);
+      j["extended_state"] = {{"enabled", hex(x.enabled)}, {"permitted", hex(x.permitted)}};
+      break;
+    }
     case RecordType::kSignalAction:
       j["signal_actions"].push_back(describe_action(record_as<SignalActionRecord>(h)));
       break;

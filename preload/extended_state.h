@@ -1,0 +1,9 @@
+// The CPU's layout of extended state, for a restart on another CPU.
+#pragma once
+#include "preload/image_writer.h"
+
+namespace mig {
+
+bool save_extended_state(ImageWriter& writer);
+
+}  // namespace mig
