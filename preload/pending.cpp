@@ -32,7 +32,7 @@
 namespace mig {
 namespace {
 
-constexpr int kSignals = 64;
+constexpr int kRepeated = 64;
 constexpr uint32_t kFirstPage = kPage / sizeof(siginfo_t);
 
 SignalQueue of_process;
@@ -89,14 +89,27 @@ int first_of(uint64_t set) {
   return set ? __builtin_ctzll(set) + 1 : 0;
 }
 
+/// A timer of short interval sends its signal again as soon as it was taken: it is counted, as the kernel does.
+bool is_repeated(SignalQueue& queue, const siginfo_t& info) {
+  for (uint32_t i = queue.count; info.si_code == SI_TIMER && i-- > 0;) {
+    siginfo_t& earlier = queue.at[i];
+    if (earlier.si_code != SI_TIMER || earlier.si_signo != info.si_signo || earlier.si_timerid != info.si_timerid) continue;
+    earlier.si_overrun += info.si_overrun + 1;
+    return true;
+  }
+  return false;
+}
+
 /// Takes one signal after the other while `which(sets)` of /proc/.../status still has it.
 template <class Which>
 void drain(SignalQueue& queue, Which which) {
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
   uint64_t skipped = ours();
+  int repeated = 0;
   siginfo_t info;
   for (int signal; (signal = first_of(which(pending_sets(tid)) & ~skipped));) {
     if (!take(signal, info)) skipped |= bit(signal);
+    else if (is_repeated(queue, info)) skipped |= ++repeated < kRepeated ? 0 : bit(signal);
     else if (!push(queue, info)) return;
   }
 }

@@ -136,9 +136,8 @@ static void setup(void) {
 }
 
 static void verify(void) {
-  for (int i = 0; i < count; ++i) {
-    int before = calls[i].done;
-    WAIT_FOR(calls[i].done > before || failed_once);
-  }
+  int before[kCount];
+  for (int i = 0; i < count; ++i) before[i] = calls[i].done;
+  for (int i = 0; i < count; ++i) WAIT_FOR(calls[i].done > before[i] || failed_once);
   sleep_ms(2000);
 }

@@ -106,8 +106,7 @@ static void setup(void) {
 }
 
 static void verify(void) {
-  for (int i = 0; i < kCount; ++i) {
-    int before = calls[i].done;
-    WAIT_FOR(calls[i].done > before + 1 || failed_once);
-  }
+  int before[kCount];
+  for (int i = 0; i < kCount; ++i) before[i] = calls[i].done;
+  for (int i = 0; i < kCount; ++i) WAIT_FOR(calls[i].done > before[i] + 1 || failed_once);
 }
