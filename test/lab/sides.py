@@ -42,8 +42,8 @@ class Side:
 
     def wait_for(self, path, what, seconds=60):
         """One command waits, so that it costs one round trip."""
-        found = self.shell(f"i=0; while [ ! -e '{path}' ] && [ $i -lt {seconds * 10} ]; do sleep 0.1; i=$((i+1)); done; ls '{path}' 2>/dev/null; true",
-                           limit=seconds + 30)
+        script = f"i=0; while [ ! -e '{path}' ] && [ $i -lt {seconds * 10} ]; do sleep 0.1; i=$((i+1)); done; ls '{path}' 2>/dev/null; true"
+        found = self.shell(script, limit=seconds + 30)
         if not found.strip():
             raise Failed(f"{self.name}: no {what} within {seconds} s: {self.said()}")
 
@@ -102,7 +102,8 @@ class There(Side):
         status, _, error = self.guest.run(["tar", "-xzPf", "-"], input=packed, limit=120)
         if status:
             raise Broken(f"tar: {error}")
-        self.guest.run(["sh", "-c", f"mkdir -p {self.directory}/run && chmod 700 {self.directory}/run && chown {self.ids[0]}:{self.ids[1]} {self.directory} {self.directory}/run"])
+        run, owner = self.directory / "run", f"{self.ids[0]}:{self.ids[1]}"
+        self.guest.run(["sh", "-c", f"mkdir -p {run} && chmod 700 {run} && chown {owner} {self.directory} {run}"])
 
 
 def carry(a, b, path):

@@ -4,6 +4,12 @@ import time
 from sides import Failed, Skipped, carry
 
 LIMIT = 60  # seconds for an answer, on an emulated CPU
+WAIT = """cd '{home}'; i=0
+while [ ! -e ready.{n} ] && [ $i -lt {tenths} ]; do
+  sleep 0.1; i=$((i+1))
+  cat result.* 2>/dev/null | grep -q '^[fs]' && break
+done
+cat result.* 2>/dev/null; echo; ls ready.{n} 2>/dev/null; true"""
 
 
 class Traveller:
@@ -53,8 +59,7 @@ class Subject(Traveller):
 
     def ready(self):
         """Waits for it in one command, since each costs a round trip."""
-        text = self.side.shell(f"cd '{self.home}' && i=0; while [ ! -e ready.{self.generation} ] && [ $i -lt {LIMIT * 10} ]; do sleep 0.1; i=$((i+1)); "
-                               f"cat result.* 2>/dev/null | grep -q -v '^ok' && break; done; cat result.* 2>/dev/null; echo; ls ready.{self.generation}", limit=LIMIT + 60)
+        text = self.side.shell(WAIT.format(home=self.home, n=self.generation, tenths=LIMIT * 10), limit=LIMIT + 60)
         wrong = [line for line in text.replace("ok", "\n").splitlines() if line.startswith(("fail: ", "skip: "))]
         if wrong and wrong[0].startswith("skip: "):
             raise Skipped(wrong[0][6:])
