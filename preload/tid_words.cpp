@@ -20,6 +20,7 @@
 #include "image/base/futex.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 
 namespace mig {
 namespace {
@@ -116,10 +117,13 @@ void watch_thread_end() {
   if (has_end_key && ids_moved()) original_pthread_setspecific(end_key, reinterpret_cast<void*>(1L));
 }
 
+/// A thread that a checkpoint caught before it came here has been through a restart: its word holds the number of its
+/// birth, the table knows it, and there is nothing left to settle.
 void settle_new_thread() {
+  Mark not_split;
   int32_t* word = own_tid_word();
   auto real = static_cast<int32_t>(sys(__NR_gettid));
-  if (!word || !ids_moved()) return;
+  if (!word || !ids_moved() || *word != real) return;
   int32_t known = virtual_id(real);
   if (known != real) remove_id(known, real);  // of a thread that ended without telling
   int32_t holder = real_id(real);
