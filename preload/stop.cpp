@@ -306,13 +306,13 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
   __atomic_fetch_add(&state.left, 1, __ATOMIC_ACQ_REL);
 }
 
-/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives.
+/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives: of the process, since
+/// this thread may end before that.
 void request_again(const siginfo_t* info) {
   sigevent event{};
   event.sigev_value = info->si_value;
-  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = state.signal;
-  event._sigev_un._tid = static_cast<pid_t>(sys(__NR_gettid));
   itimerspec soon{{0, 0}, {0, kRequestDelay}};
   int32_t id = 0;
   if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);

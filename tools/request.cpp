@@ -91,13 +91,15 @@ void note_blocked_call(JobRequest& request, int pid, int tid) {
   request.target_pc = known ? strtoull(last.c_str(), nullptr, 16) : 0;
 }
 
-void send_signal(const Member& m, int tid, int signal) {
+/// False: that thread has ended.
+bool send_signal(const Member& m, int tid, int signal) {
   siginfo_t info = {};
   info.si_signo = signal, info.si_code = SI_QUEUE;
   info.si_pid = getpid(), info.si_uid = getuid();
   info.si_value.sival_int = kRequestValue;
-  if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return;
-  if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return;
+  if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return true;
+  if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return true;
+  if (errno == ESRCH && tid != m.pid) return false;
   if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
   throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(errno));
 }
@@ -197,10 +199,8 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
   text_copy(request_.partial, partial.c_str(), sizeof request_.partial);
   request_.image[0] = request_.message[0] = 0;
   sent_ = true;
-  int tid = choose_thread(member_.pid, (*job_)->signal);
-  note_blocked_call(request_, member_.pid, tid);
   set_phase(Phase::kRequested);
-  send_signal(member_, tid, (*job_)->signal);
+  int tid = ask_thread();
   const double until = now() + answer_limit();
   while (phase() == Phase::kRequested) {
     if (interrupted())
@@ -216,7 +216,19 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
                     "It is as it was; see `mig ls`, and ask again later or with a longer MIG_ANSWER_LIMIT.");
     }
     futex_wait(&request_.phase, static_cast<uint32_t>(Phase::kRequested), kSlice);
+    if (phase() == Phase::kRequested && !read_thread_stat(member_.pid, tid)) tid = ask_thread();
   }
+}
+
+/// Signals a thread and returns its tid. A thread that ends takes the signal with it; then another one is asked.
+int Request::ask_thread() {
+  int tid = member_.pid;
+  for (int tries = 0; tries < 1000; ++tries) {
+    tid = choose_thread(member_.pid, (*job_)->signal);
+    note_blocked_call(request_, member_.pid, tid);
+    if (send_signal(member_, tid, (*job_)->signal)) break;
+  }
+  return tid;
 }
 
 Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& tick) {

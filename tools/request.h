@@ -34,6 +34,7 @@ class Request {
  private:
   void claim();
   void settle_orphan();
+  int ask_thread();
   void withdraw_unanswered();
   void throw_failure();
   void throw_gone();
