@@ -22,45 +22,45 @@ constexpr int kRequestValue = 0x4d494751;
 
 enum class Phase : uint32_t {
   kIdle = 0,
-  kRequested = 1,   ///< by mig, before the signal
-  kStopping = 2,    ///< the member has the request and stops its threads
-  kSaving = 3,      ///< `progress` grows
-  kWritten = 4,     ///< complete in `partial`, not yet published; mig syncs, renames and answers with kPublished
-  kPublished = 5,   ///< set by mig (or by the member itself when nobody waits)
-  kDone = 6,        ///< the program runs again (or has ended, with kRequestKill)
-  kFailed = 7,      ///< the program runs as if nothing had been asked; `code` and `message` say why
+  kRequested = 1,  ///< by mig, before the signal
+  kStopping = 2,   ///< the member has the request and stops its threads
+  kSaving = 3,     ///< `progress` grows
+  kWritten = 4,    ///< complete in `partial`, not yet published; mig syncs, renames and answers with kPublished
+  kPublished = 5,  ///< set by mig (or by the member itself when nobody waits)
+  kDone = 6,       ///< the program runs again (or has ended, with kRequestKill)
+  kFailed = 7,     ///< the program runs as if nothing had been asked; `code` and `message` say why
 };
 
 constexpr uint32_t kRequestKill = 1;   ///< end the job once the image is published
 constexpr uint32_t kRequestCheck = 2;  ///< only report what blocks; nothing is written
 
 struct JobRequest {
-  uint32_t phase;          ///< Phase; futex word
-  int32_t requester;       ///< real pid of the mig that waits, 0: none. Claimed by compare-and-swap
+  uint32_t phase;            ///< Phase; futex word
+  int32_t requester;         ///< real pid of the mig that waits, 0: none. Claimed by compare-and-swap
   uint64_t requester_start;  ///< its start time (field 22 of /proc/PID/stat)
   uint32_t flags;
-  uint32_t code;           ///< error number N of MIGN, 0: none
-  uint64_t number;         ///< counts requests
-  uint64_t progress;       ///< bytes written so far
-  int64_t limit;           ///< for stopping the threads; 0: default
-  int64_t stopped;         ///< how long the program stood still
-  int64_t total;           ///< from the signal to kWritten
+  uint32_t code;      ///< error number N of MIGN, 0: none
+  uint64_t number;    ///< counts requests
+  uint64_t progress;  ///< bytes written so far
+  int64_t limit;      ///< for stopping the threads; 0: default
+  int64_t stopped;    ///< how long the program stood still
+  int64_t total;      ///< from the signal to kWritten
   uint64_t bytes;
   uint32_t processes;
-  int32_t target_tid;      ///< real tid that the signal was sent to, 0: the process
-  int64_t target_call;     ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
-  uint64_t target_pc;      ///< and its program counter
-  char images[4096];       ///< directory to write into; empty: the job's
-  char partial[4096];      ///< out: the directory being written
-  char image[4096];        ///< out: the name under which it is (to be) published
-  char message[1024];      ///< out: object, cause, remedy
+  int32_t target_tid;   ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;  ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;   ///< and its program counter
+  char images[4096];    ///< directory to write into; empty: the job's
+  char partial[4096];   ///< out: the directory being written
+  char image[4096];     ///< out: the name under which it is (to be) published
+  char message[1024];   ///< out: object, cause, remedy
 };
 
 struct Member {
-  int32_t pid;        ///< real; 0: free entry
+  int32_t pid;  ///< real; 0: free entry
   int32_t vpid, vppid, vpgid, vsid;
   uint32_t flags;
-  uint64_t start;     ///< start time, field 22 of /proc/PID/stat
+  uint64_t start;  ///< start time, field 22 of /proc/PID/stat
 };
 
 struct Job {
@@ -71,9 +71,9 @@ struct Job {
   uint32_t generation;
   int64_t last_checkpoint;  ///< CLOCK_REALTIME, 0: never
   char name[64];
-  char images[4096];      ///< default image directory, absolute
-  uint32_t keep;          ///< --keep K, 0: all
-  uint32_t lock;          ///< guards members[]
+  char images[4096];  ///< default image directory, absolute
+  uint32_t keep;      ///< --keep K, 0: all
+  uint32_t lock;      ///< guards members[]
   JobRequest request;
   Member members[kMaxMembers];
 };

@@ -42,7 +42,7 @@ struct Trailer {
   uint64_t tail_checksum;    ///< XXH3 of [tail_offset, file size - sizeof(Trailer))
   uint64_t header_checksum;  ///< XXH3 of the first page
   uint64_t file_size;
-  uint64_t checksum;         ///< XXH3 of the trailer's bytes before this field
+  uint64_t checksum;  ///< XXH3 of the trailer's bytes before this field
 };
 static_assert(sizeof(Trailer) == 64);
 

@@ -47,10 +47,8 @@ inline long sync_tree(int dir, int depth = 0) {
   long error = 0;
   long r = each_entry(dir, [&](const char* name, unsigned char) {
     ScopedFd sub(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    if (sub.ok() && depth < kPublishDepth)
-      error = sync_tree(sub.get(), depth + 1);
-    else
-      error = sync_path(dir, name, O_RDONLY | O_NONBLOCK);
+    if (sub.ok() && depth < kPublishDepth) error = sync_tree(sub.get(), depth + 1);
+    else error = sync_path(dir, name, O_RDONLY | O_NONBLOCK);
     return error == 0;
   });
   if (error) return error;

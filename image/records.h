@@ -109,7 +109,7 @@ enum class MappingKind : uint32_t {
   kSharedAnonymous = 4,  ///< a nameless object shared by every mapping with the same (device, inode)
   kMemfd = 5,
   kSystemV = 6,
-  kDevice = 7,           ///< /dev/zero and friends, mapped again by path
+  kDevice = 7,  ///< /dev/zero and friends, mapped again by path
 };
 
 /// What madvise(2), mlock(2) and mmap flags left on a mapping.
@@ -144,7 +144,7 @@ struct MappingRecord {  // tail: path
   uint64_t device, inode, file_size;
   int64_t file_mtime;
   uint32_t protection_key;
-  uint32_t page_size;   ///< of huge pages, else 4096
+  uint32_t page_size;  ///< of huge pages, else 4096
 };
 
 /// Pages whose runs are too short for PT_LOADs of their own. Tail: bitmap, one bit per page of [start, end).
@@ -168,12 +168,12 @@ struct ThreadRecord {
   CallContext context;        ///< to be jumped to with rax = 1
   uint64_t real_tid_address;  ///< an int32_t in the library: the stub stores the new real tid here
   uint64_t fs_base, gs_base;
-  uint64_t frame;             ///< address of the ucontext_t that the thread's rt_sigreturn will load
-  uint64_t clear_tid;         ///< set_tid_address(2)
+  uint64_t frame;      ///< address of the ucontext_t that the thread's rt_sigreturn will load
+  uint64_t clear_tid;  ///< set_tid_address(2)
   uint64_t robust_list, robust_list_size;
-  uint64_t rseq;              ///< address, or 0
+  uint64_t rseq;  ///< address, or 0
   uint32_t rseq_size, rseq_signature;
-  uint64_t signal_mask;       ///< as the program sees it
+  uint64_t signal_mask;  ///< as the program sees it
   uint64_t alternate_stack, alternate_stack_size;
   uint32_t alternate_stack_flags;
   int32_t nice;
@@ -182,10 +182,10 @@ struct ThreadRecord {
   uint64_t timer_slack;
   int32_t io_priority;
   int32_t parent_death_signal;
-  int64_t system_call;        ///< the call it was blocked in, or -1
+  int64_t system_call;  ///< the call it was blocked in, or -1
   int64_t cpu_time;
-  uint64_t affinity[16];      ///< 1024 CPUs
-  uint32_t affinity_size;     ///< bytes that the kernel gave
+  uint64_t affinity[16];   ///< 1024 CPUs
+  uint32_t affinity_size;  ///< bytes that the kernel gave
   char name[16];
   uint32_t capabilities_reserved;
 };
@@ -243,12 +243,12 @@ enum class DescriptionKind : uint32_t {
   kSignalfd = 10,
   kInotify = 11,
   kMemfd = 12,
-  kSocketPair = 13,      ///< unix socket, connected inside the job
+  kSocketPair = 13,  ///< unix socket, connected inside the job
   kUnixListener = 14,
   kTcpListener = 15,
-  kTcpLost = 16,         ///< an established connection (TCP or unix): comes back as one that was reset
-  kInherited = 17,       ///< standard stream to the outside: takes the restart's own descriptor
-  kPathOnly = 18,        ///< O_PATH
+  kTcpLost = 16,    ///< an established connection (TCP or unix): comes back as one that was reset
+  kInherited = 17,  ///< standard stream to the outside: takes the restart's own descriptor
+  kPathOnly = 18,   ///< O_PATH
   kPidfd = 19,
   kDatagramSocket = 20,
   kProc = 21,            ///< a file under /proc of the job itself
@@ -260,7 +260,7 @@ enum class DescriptionKind : uint32_t {
 constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (ContentsRecord)
 constexpr uint32_t kDescriptionWritten = 2;   ///< open for writing: cut back at the restart
 
-constexpr uint32_t kDescriptionAlone = 4;     ///< a pipe or socket whose other end is gone, or is lost by the restart
+constexpr uint32_t kDescriptionAlone = 4;  ///< a pipe or socket whose other end is gone, or is lost by the restart
 
 /// An open file description. Several descriptors may refer to one. Tail: path (as seen by the kernel). The records
 /// that belong to it (locks, contents, addresses, options, entries) stand behind it, before the next description.
@@ -298,7 +298,7 @@ struct FileLockRecord {
 /// Tail: the bytes, or none when they stand in `carried` (image/carried.h).
 struct ContentsRecord {
   uint32_t description;
-  uint32_t carried;   ///< n > 0: the bytes are in files/VPID.n of the image
+  uint32_t carried;  ///< n > 0: the bytes are in files/VPID.n of the image
   uint64_t size;
   uint64_t checksum;  ///< of the whole carried file
 };
@@ -335,8 +335,8 @@ struct TerminalRecord {
   uint32_t description;  ///< unused: ~0
   int32_t foreground;    ///< virtual process group
   uint16_t rows, columns, x_pixels, y_pixels;
-  uint8_t termios[44];   ///< struct termios2 of the kernel
-  uint32_t reserved;      ///< to a multiple of 8
+  uint8_t termios[44];  ///< struct termios2 of the kernel
+  uint32_t reserved;    ///< to a multiple of 8
 };
 
 /// Walks the records of one note.

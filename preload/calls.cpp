@@ -30,8 +30,8 @@
 #include <sys/uio.h>
 
 #include "preload/call_table.h"
-#include "preload/reentry.h"
 #include "preload/pending.h"
+#include "preload/reentry.h"
 #include "preload/waits.h"
 
 namespace mig {
@@ -133,7 +133,7 @@ bool is_partial(const Frame& frame, int64_t number) {
   if (number == __NR_recvfrom && (flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) != MSG_WAITALL) return false;
   if (number == __NR_sendto && (flags & MSG_DONTWAIT)) return false;
   if (number != __NR_write && number != __NR_sendto && number != __NR_recvfrom) return false;
-  struct stat st{};
+  struct stat st {};
   auto fd = static_cast<int>(frame.argument(0));
   if (sys(__NR_fstat, fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) return false;
   long open_flags = sys(__NR_fcntl, fd, F_GETFL);

@@ -63,7 +63,8 @@ bool write_process_file(int directory, uint64_t& bytes) {
   if (!list_mappings(mappings) || !save_environment(writer, directory) || !save_memory(writer, mappings)) return false;
   if (!add_core_notes(writer, mappings)) return out_of_memory();
   if (long r = writer.finish(); r < 0)
-    return refuse_errno(r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? Error::kNoSpace : Error::kWriteFailed, "the image", "write", r);
+    return refuse_errno(r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? Error::kNoSpace : Error::kWriteFailed, "the image", "write",
+                        r);
   bytes = writer.total();
   return true;
 }

@@ -102,8 +102,9 @@ bool refuse_children() {
   text << ")";
   if (!child) text = Text(object), text << "a child of the program";
   bool dead = child && state_of(child) == 'Z';
-  refuse(Error::kUnsupportedProcess, object, dead ? "it has ended and the program has not waited for it yet"
-                                                  : "a job of several processes cannot be checkpointed yet");
+  refuse(
+      Error::kUnsupportedProcess, object,
+      dead ? "it has ended and the program has not waited for it yet" : "a job of several processes cannot be checkpointed yet");
   return true;
 }
 

@@ -24,8 +24,8 @@ struct GeneralRegisters {  // user_regs_struct
 GeneralRegisters registers_of(const ThreadSlot& slot) {
   const greg_t* g = slot.frame->uc_mcontext.gregs;
   auto u = [&](int i) { return static_cast<uint64_t>(g[i]); };
-  GeneralRegisters r{u(REG_R15), u(REG_R14), u(REG_R13), u(REG_R12), u(REG_RBP), u(REG_RBX), u(REG_R11),
-                     u(REG_R10), u(REG_R9),  u(REG_R8),  u(REG_RAX), u(REG_RCX), u(REG_RDX), u(REG_RSI), u(REG_RDI)};
+  GeneralRegisters r{u(REG_R15), u(REG_R14), u(REG_R13), u(REG_R12), u(REG_RBP), u(REG_RBX), u(REG_R11), u(REG_R10),
+                     u(REG_R9),  u(REG_R8),  u(REG_RAX), u(REG_RCX), u(REG_RDX), u(REG_RSI), u(REG_RDI)};
   r.orig_rax = ~0UL;
   r.rip = u(REG_RIP), r.eflags = u(REG_EFL), r.rsp = u(REG_RSP);
   r.cs = u(REG_CSGSFS) & 0xffff, r.ss = u(REG_CSGSFS) >> 48;

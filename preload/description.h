@@ -16,13 +16,13 @@ namespace mig {
 enum class Verdict : uint32_t { kOk, kCarried, kDegraded };
 
 struct OpenDescription {
-  int32_t fd;          ///< the first descriptor that refers to it
+  int32_t fd;  ///< the first descriptor that refers to it
   uint32_t links;
-  uint32_t streams;    ///< bits 0..2: it is that standard stream
+  uint32_t streams;  ///< bits 0..2: it is that standard stream
   uint32_t has_locks;
-  Verdict verdict;     ///< what `mig check` says of it
+  Verdict verdict;  ///< what `mig check` says of it
   const char* reason;
-  const char* path;    ///< as the kernel shows it
+  const char* path;  ///< as the kernel shows it
   DescriptionRecord record;
 };
 

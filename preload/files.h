@@ -8,7 +8,7 @@ namespace mig {
 bool save_files(ImageWriter& writer, int own);
 
 /// `mig check`: calls tell(verdict, object, reason) for each description. Writes nothing but into `writer`'s memory.
-bool check_files(ImageWriter& writer, int own, void (*tell)(void* to, const char* verdict, const char* object, const char* reason),
-                 void* to);
+bool check_files(ImageWriter& writer, int own,
+                 void (*tell)(void* to, const char* verdict, const char* object, const char* reason), void* to);
 
 }  // namespace mig

@@ -55,7 +55,9 @@ void translate_sender(siginfo_t* info) {
 void put_in_front_of_all() {
   for (int signal = 1; signal <= kSignals; ++signal) {
     KernelAction a{};
-    if (signal == state.signal || signal == kCancelSignal || signal == kStopSignal || sys(__NR_rt_sigaction, signal, nullptr, &a, 8) < 0) continue;
+    if (signal == state.signal || signal == kCancelSignal || signal == kStopSignal ||
+        sys(__NR_rt_sigaction, signal, nullptr, &a, 8) < 0)
+      continue;
     if (!wants_front(a.handler, a.flags)) continue;
     if (guards(a.flags)) a.mask |= own_signals();
     own_handlers[signal] = reinterpret_cast<InfoHandler>(a.handler);

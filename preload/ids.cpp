@@ -178,7 +178,8 @@ void learn_real_ids() {
   for (uint32_t i = 0; i < claimed; ++i) add_pair(slot_at(i)->record.vtid, slot_at(i)->real_tid);
   ids.group = {noted_group.virtual_number, static_cast<int32_t>(sys(__NR_getpgid, 0))};
   ids.session = {noted_session.virtual_number, static_cast<int32_t>(sys(__NR_getsid, 0))};
-  if (ids.group.virtual_number != ids.group.real_number || ids.session.virtual_number != ids.session.real_number) ids.moved = true;
+  if (ids.group.virtual_number != ids.group.real_number || ids.session.virtual_number != ids.session.real_number)
+    ids.moved = true;
 }
 
 bool add_id(int32_t virtual_number, int32_t real) {

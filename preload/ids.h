@@ -14,11 +14,11 @@ namespace mig {
 /// What an argument or a result of a system call is, as far as ids go.
 enum class IdKind : uint8_t {
   kNone = 0,
-  kTask,     ///< a process or thread, 0: oneself
-  kGroup,    ///< a process group, 0: one's own
+  kTask,   ///< a process or thread, 0: oneself
+  kGroup,  ///< a process group, 0: one's own
   kSession,
-  kTarget,   ///< as kill(2) and F_SETOWN have it: a process, -GROUP, 0, -1
-  kClock,    ///< a clock, which may be a thread's or a process's CPU time
+  kTarget,  ///< as kill(2) and F_SETOWN have it: a process, -GROUP, 0, -1
+  kClock,   ///< a clock, which may be a thread's or a process's CPU time
 };
 
 struct IdEntry {

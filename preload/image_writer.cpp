@@ -150,8 +150,7 @@ long ImageWriter::write_tail() {
 
   auto ph = reinterpret_cast<Elf64_Phdr*>(tail + headers_offset - position_);
   *ph++ = {PT_NOTE, PF_R, position_, 0, 0, notes_.size(), 0, 4};
-  for (const Segment& s : segments_)
-    *ph++ = {PT_LOAD, s.flags, s.offset, s.address, 0, s.file_size, s.memory_size, kPage};
+  for (const Segment& s : segments_) *ph++ = {PT_LOAD, s.flags, s.offset, s.address, 0, s.file_size, s.memory_size, kPage};
   auto section = reinterpret_cast<Elf64_Shdr*>(ph);
   section->sh_info = static_cast<uint32_t>(count);
 

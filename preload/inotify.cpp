@@ -111,7 +111,8 @@ const char* path_of(const Shown& s, uint32_t mask) {
   for (size_t i = notes.size(); i--;) {
     struct stat st;
     if (notes[i].fd < 0 || notes[i].watch != s.watch) continue;
-    if (sys(__NR_newfstatat, AT_FDCWD, &texts[notes[i].path], &st, flags) == 0 && st.st_ino == s.inode) return &texts[notes[i].path];
+    if (sys(__NR_newfstatat, AT_FDCWD, &texts[notes[i].path], &st, flags) == 0 && st.st_ino == s.inode)
+      return &texts[notes[i].path];
   }
   return nullptr;
 }

@@ -55,10 +55,9 @@ void put_command(Text& t) {
 }
 
 void put_process(Text& t, uint64_t bytes) {
-  t << "\"processes\":[{\"vpid\":" << process_vpid() << ",\"vppid\":" << process_vppid()
-    << ",\"vpgid\":" << process_vpgid()
-    << ",\"vsid\":" << process_vsid() << ",\"core\":\"" << process_vpid()
-    << ".core\",\"bytes\":" << bytes << ",\"threads\":" << state.claimed << ",\"executable\":";
+  t << "\"processes\":[{\"vpid\":" << process_vpid() << ",\"vppid\":" << process_vppid() << ",\"vpgid\":" << process_vpgid()
+    << ",\"vsid\":" << process_vsid() << ",\"core\":\"" << process_vpid() << ".core\",\"bytes\":" << bytes
+    << ",\"threads\":" << state.claimed << ",\"executable\":";
   t.json(state.executable) << ",";
   put_command(t);
   t << "}],\n";
@@ -99,7 +98,8 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   if (t.overflow()) return refuse(Error::kInternal, "manifest.json", "it is larger than expected");
   ScopedFd fd(open_at(directory, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
   long r = fd.ok() ? write_all(fd.get(), buffer, t.size()) : fd.get();
-  if (r < 0) return refuse_errno(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, "manifest.json", "write", r);
+  if (r < 0)
+    return refuse_errno(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, "manifest.json", "write", r);
   return true;
 }
 

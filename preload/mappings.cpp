@@ -18,9 +18,9 @@ struct Flag {
   MappingAdvice advice;
 };
 constexpr Flag kFlags[] = {
-    {"dc", kDontFork},  {"dd", kDontDump}, {"hg", kHugePage}, {"nh", kNoHugePage}, {"mg", kMergeable},
-    {"wf", kWipeOnFork}, {"gd", kGrowsDown}, {"lo", kLocked},  {"nr", kNoReserve},  {"ht", kHugeTlb},
-    {"dp", kDroppable}, {"sl", kSealed},   {"sr", kSequential}, {"rr", kRandom},   {"lf", kLockOnFault},
+    {"dc", kDontFork},   {"dd", kDontDump},  {"hg", kHugePage},   {"nh", kNoHugePage}, {"mg", kMergeable},
+    {"wf", kWipeOnFork}, {"gd", kGrowsDown}, {"lo", kLocked},     {"nr", kNoReserve},  {"ht", kHugeTlb},
+    {"dp", kDroppable},  {"sl", kSealed},    {"sr", kSequential}, {"rr", kRandom},     {"lf", kLockOnFault},
 };
 
 uint32_t advice_of(const char* flag) {

@@ -18,8 +18,8 @@
 namespace mig {
 namespace {
 
-constexpr size_t kManyRuns = 64;       ///< from here on the weight of their headers is looked at
-constexpr size_t kShortRun = 16;       ///< pages: shorter runs on average are packed
+constexpr size_t kManyRuns = 64;  ///< from here on the weight of their headers is looked at
+constexpr size_t kShortRun = 16;  ///< pages: shorter runs on average are packed
 constexpr uint64_t kWindow = 256 << 10;
 
 bool is_zero_page(const char* page) {

@@ -20,11 +20,9 @@ struct ScanArguments {
   uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArguments);
-constexpr uint64_t kFile = 1 << 2, kPresent = 1 << 3, kSwapped = 1 << 4, kZeroPage = 1 << 5,
-                   kGuard = 1 << 8;
+constexpr uint64_t kFile = 1 << 2, kPresent = 1 << 3, kSwapped = 1 << 4, kZeroPage = 1 << 5, kGuard = 1 << 8;
 
-constexpr uint64_t kEntryPresent = 1UL << 63, kEntrySwapped = 1UL << 62, kEntryFile = 1UL << 61,
-                   kEntryGuard = 1UL << 58;
+constexpr uint64_t kEntryPresent = 1UL << 63, kEntrySwapped = 1UL << 62, kEntryFile = 1UL << 61, kEntryGuard = 1UL << 58;
 
 }  // namespace
 
@@ -76,8 +74,7 @@ long PageMap::scan_by_entries(uint64_t& start, uint64_t end) {
       bool guard = entries[i] & kEntryGuard;
       if (!guard && !(entries[i] & (kEntryPresent | kEntrySwapped))) continue;
       bool anonymous = !(entries[i] & kEntryFile);
-      if (runs && runs_[runs - 1].end == start && runs_[runs - 1].anonymous == anonymous &&
-          runs_[runs - 1].guard == guard) {
+      if (runs && runs_[runs - 1].end == start && runs_[runs - 1].anonymous == anonymous && runs_[runs - 1].guard == guard) {
         runs_[runs - 1].end += kPage;
         continue;
       }

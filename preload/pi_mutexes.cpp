@@ -191,10 +191,14 @@ void* address(F* function) {
 
 void redirect_calls() {
   const Redirection list[] = {
-      {"pthread_mutex_lock", address(lock)},           {"pthread_mutex_trylock", address(try_lock)},
-      {"pthread_mutex_timedlock", address(timed_lock)}, {"pthread_mutex_clocklock", address(clock_lock)},
-      {"pthread_mutex_unlock", address(unlock)},       {"pthread_cond_wait", address(wait)},
-      {"pthread_cond_timedwait", address(timed_wait)}, {"pthread_cond_clockwait", address(clock_wait)},
+      {"pthread_mutex_lock", address(lock)},
+      {"pthread_mutex_trylock", address(try_lock)},
+      {"pthread_mutex_timedlock", address(timed_lock)},
+      {"pthread_mutex_clocklock", address(clock_lock)},
+      {"pthread_mutex_unlock", address(unlock)},
+      {"pthread_cond_wait", address(wait)},
+      {"pthread_cond_timedwait", address(timed_wait)},
+      {"pthread_cond_clockwait", address(clock_wait)},
   };
   redirect(list, sizeof list / sizeof *list);
   redirected = true;

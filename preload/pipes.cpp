@@ -94,7 +94,8 @@ bool save_pipe(Saving& saving, OpenDescription& d) {
   if (!both) d.record.flags |= kDescriptionAlone;
   if (!both && !is_alone(d, ends)) {
     if (named) degraded(d, "its other end is outside: the FIFO is opened again by its path");
-    else if (was_inherited(d)) degraded(d, "it was given to the program at its start: its other end stays behind, and it comes back closed");
+    else if (was_inherited(d))
+      degraded(d, "it was given to the program at its start: its other end stays behind, and it comes back closed");
     else return unsupported(d, "its other end is held by a process outside the job");
   }
   if (!saving.write(d, named ? DescriptionKind::kFifo : DescriptionKind::kPipe)) return false;

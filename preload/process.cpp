@@ -13,8 +13,8 @@
 
 #include "image/base/clock.h"
 #include "image/base/text.h"
-#include "preload/room.h"
 #include "preload/membarrier.h"
+#include "preload/room.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -144,9 +144,9 @@ bool save_texts(ImageWriter& writer) {
   utsname names{};
   sys(__NR_uname, &names);
   return save_text(writer, TextRole::kExecutable, state.executable) &&
-         save_link(writer, TextRole::kWorkingDirectory, "/proc/self/cwd") &&
-         save_text(writer, TextRole::kHost, names.nodename) && save_text(writer, TextRole::kKernel, names.release) &&
-         save_text(writer, TextRole::kJob, state.job_name) && save_text(writer, TextRole::kImages, state.images);
+         save_link(writer, TextRole::kWorkingDirectory, "/proc/self/cwd") && save_text(writer, TextRole::kHost, names.nodename) &&
+         save_text(writer, TextRole::kKernel, names.release) && save_text(writer, TextRole::kJob, state.job_name) &&
+         save_text(writer, TextRole::kImages, state.images);
 }
 
 bool save_auxv(ImageWriter& writer) {
@@ -187,8 +187,8 @@ bool save_process(ImageWriter& writer) {
   p.membarrier = membarrier_registrations();
   p.protection_keys = protection_keys();
   p.thread_count = state.claimed;
-  if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) &&
-      save_texts(writer) && save_auxv(writer))
+  if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) && save_texts(writer) &&
+      save_auxv(writer))
     return true;
   return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }

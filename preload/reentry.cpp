@@ -132,7 +132,8 @@ void enter_noted(Frame& frame, int64_t number, uint64_t pc, const CallInfo& info
   uint64_t value = frame.argument(info.argument);
   bool milliseconds = info.timeout == Timeout::kMilliseconds;
   if (!note || (milliseconds ? static_cast<int32_t>(value) <= 0 : !value)) return rewind(frame, number, pc);
-  int64_t span = milliseconds ? static_cast<int32_t>(value) * kMillisecond : nanoseconds(*reinterpret_cast<const timespec*>(value));
+  int64_t span =
+      milliseconds ? static_cast<int32_t>(value) * kMillisecond : nanoseconds(*reinterpret_cast<const timespec*>(value));
   enter_until(frame, number, pc, info.argument, note->begin + span, milliseconds);
 }
 
@@ -189,10 +190,12 @@ void enter_again(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t 
     case Timeout::kRelative: return enter_noted(frame, number, pc, *info);
     case Timeout::kRemainder: return enter_remainder(slot, frame, number, pc, info->argument, info->second);
     case Timeout::kSleep:
-      if (frame.argument(1) & TIMER_ABSTIME) return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(0)));
+      if (frame.argument(1) & TIMER_ABSTIME)
+        return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(0)));
       return enter_remainder(slot, frame, number, pc, info->argument, info->second);
     case Timeout::kFutex: return enter_futex(slot, frame, number, pc, *info);
-    case Timeout::kUntil: return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(info->second)));
+    case Timeout::kUntil:
+      return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(info->second)));
     case Timeout::kUpdated: shorten<timespec>(frame.argument(info->argument), elapsed, 1); break;
     case Timeout::kUpdatedMicro: shorten<timeval>(frame.argument(info->argument), elapsed, 1000); break;
     case Timeout::kNone: break;

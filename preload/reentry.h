@@ -18,7 +18,7 @@ struct Reentry {
   uint64_t rbx;      ///< the program's
   uint64_t pc;       ///< where the program goes on
   uint64_t used;
-  uint64_t done;     ///< bytes transferred by earlier parts of the call
+  uint64_t done;  ///< bytes transferred by earlier parts of the call
   ReentryKind kind;
   int32_t argument;  ///< index of the timeout
   int64_t number;

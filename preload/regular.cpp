@@ -23,7 +23,7 @@ namespace {
 constexpr char kDeleted[] = " (deleted)";
 
 uint64_t file_system_of(const OpenDescription& d, uint64_t* block = nullptr) {
-  struct statfs s{};
+  struct statfs s {};
   sys(__NR_fstatfs, d.fd, &s);
   if (block) *block = static_cast<uint64_t>(s.f_bsize);
   return static_cast<uint64_t>(s.f_type);

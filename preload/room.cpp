@@ -39,7 +39,8 @@ ScopedDescriptorRoom::ScopedDescriptorRoom() {
   if (ok_ || sys(__NR_prlimit64, 0, RLIMIT_NOFILE, nullptr, limit) < 0) return;
   if (limit[0] < limit[1]) ok_ = raise(limit[0] + 64 < limit[1] ? limit[0] + 64 : limit[1], limit[1]);
   if (!ok_) ok_ = raise(limit[1] + 64, limit[1] + 64);  // root may
-  if (!ok_) refuse(Error::kPendingLost, "the program's descriptors", "it has used up its limit of them, and a checkpoint needs a few");
+  if (!ok_)
+    refuse(Error::kPendingLost, "the program's descriptors", "it has used up its limit of them, and a checkpoint needs a few");
 }
 
 ScopedDescriptorRoom::~ScopedDescriptorRoom() {

@@ -43,8 +43,7 @@ bool in_scratch(uint64_t address) {
 }
 
 void* Scratch::grow(void* old, size_t old_bytes, size_t bytes) {
-  if (old && static_cast<char*>(old) + old_bytes == base + used)
-    return scratch(bytes - old_bytes) ? old : nullptr;
+  if (old && static_cast<char*>(old) + old_bytes == base + used) return scratch(bytes - old_bytes) ? old : nullptr;
   void* p = scratch(bytes);
   if (p && old) memcpy(p, old, old_bytes);
   return p;

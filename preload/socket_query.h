@@ -6,9 +6,9 @@ namespace mig {
 
 struct UnixSocket {
   bool known;
-  uint32_t state;     ///< TCP_ESTABLISHED, TCP_LISTEN, ...
-  uint32_t peer;      ///< inode, 0: none (any more)
-  uint32_t pending;   ///< of a listener: connections not yet accepted
+  uint32_t state;    ///< TCP_ESTABLISHED, TCP_LISTEN, ...
+  uint32_t peer;     ///< inode, 0: none (any more)
+  uint32_t pending;  ///< of a listener: connections not yet accepted
   uint32_t backlog;
   uint32_t shutdown;  ///< 1: receives no more, 2: sends no more
 };

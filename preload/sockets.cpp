@@ -106,7 +106,8 @@ bool save_unix_datagram(Saving& saving, OpenDescription& d, const UnixSocket& s,
     UnixSocket back = query_unix_socket(peer->record.inode);
     if (back.peer == d.record.inode) return save_unix_pair(saving, d, s, peer);
   }
-  if (s.peer && address(d.fd, true).size <= sizeof(sa_family_t)) return unsupported(d, "it is connected to a nameless socket outside the job");
+  if (s.peer && address(d.fd, true).size <= sizeof(sa_family_t))
+    return unsupported(d, "it is connected to a nameless socket outside the job");
   look_at_socket_file(d);
   d.record.value[4] = s.shutdown;
   if (s.peer && !peer) degraded(d, "it is connected again to the name of its peer, if that is there");

@@ -61,7 +61,8 @@ uint32_t stream_bits(int fd, uint64_t inode) {
 int inherited_stream(const OpenDescription& d) {
   int found = -1;
   for (int i = 0; i < 3; ++i) {
-    if (!(state.standard_kept >> i & 1) || state.standard_inode[i] != d.record.inode || state.standard_device[i] != d.record.device)
+    if (!(state.standard_kept >> i & 1) || state.standard_inode[i] != d.record.inode ||
+        state.standard_device[i] != d.record.device)
       continue;
     if (d.streams >> i & 1) return i;
     bool suits = i == 0 ? can_read(d) : can_write(d);

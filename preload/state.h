@@ -32,8 +32,8 @@ struct ThreadSlot {
   BlockedCall blocked;
   ucontext_t* frame;
   int32_t real_tid;
-  uint32_t dead;  ///< the main thread after pthread_exit
-  uint32_t back;  ///< brought back by a restart
+  uint32_t dead;        ///< the main thread after pthread_exit
+  uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
   int64_t stopped_at;   ///< by the program's CLOCK_MONOTONIC
   uint64_t generation;  ///< in which it was stopped
@@ -50,33 +50,33 @@ struct Failure {
 };
 
 struct State {
-  int32_t vpid, vppid;       ///< of this process, for life
-  bool active;               ///< the constructor is through
-  int signal;                ///< MIG_SIGNAL
-  uint32_t stop;             ///< StopState; futex word on which stopped threads wait
-  uint64_t stop_number;      ///< counts stops, so that a late stop signal is recognised
-  uint32_t claimed;          ///< slots given out in this stop
-  uint32_t parked;           ///< threads waiting; futex word for the leader
-  uint32_t returned;         ///< threads that a restart has brought back into their wait
-  uint32_t left;             ///< threads that have gone on after the stop
+  int32_t vpid, vppid;   ///< of this process, for life
+  bool active;           ///< the constructor is through
+  int signal;            ///< MIG_SIGNAL
+  uint32_t stop;         ///< StopState; futex word on which stopped threads wait
+  uint64_t stop_number;  ///< counts stops, so that a late stop signal is recognised
+  uint32_t claimed;      ///< slots given out in this stop
+  uint32_t parked;       ///< threads waiting; futex word for the leader
+  uint32_t returned;     ///< threads that a restart has brought back into their wait
+  uint32_t left;         ///< threads that have gone on after the stop
   uint32_t slot_count;
-  char* slots;               ///< slot_count * kSlotSize
+  char* slots;  ///< slot_count * kSlotSize
   char* leader_stack;
-  int32_t leader_tid;        ///< real
-  uint32_t bounced;          ///< threads that may not be stopped where they are, since the stop began
+  int32_t leader_tid;  ///< real
+  uint32_t bounced;    ///< threads that may not be stopped where they are, since the stop began
   int32_t bounced_tids[256];
   uint64_t generation;
-  int64_t period;            ///< MIG_EVERY, nanoseconds; 0: only on request
-  int32_t period_timer;      ///< kernel's timer id, -1: none
-  Job* job;                  ///< mapped while the job lives
+  int64_t period;        ///< MIG_EVERY, nanoseconds; 0: only on request
+  int32_t period_timer;  ///< kernel's timer id, -1: none
+  Job* job;              ///< mapped while the job lives
   char job_name[64];
   char images[4096];
   char run_directory[256];
   char cpu_level[32];
   uint32_t keep;
-  char executable[4096];     ///< /proc/self/exe at the start
-  int32_t dumpable;          ///< as the program set it, noted for the length of a checkpoint
-  int32_t standard_kept;     ///< bits 0..2: standard stream that led outside at the start
+  char executable[4096];  ///< /proc/self/exe at the start
+  int32_t dumpable;       ///< as the program set it, noted for the length of a checkpoint
+  int32_t standard_kept;  ///< bits 0..2: standard stream that led outside at the start
   uint64_t standard_inode[3], standard_device[3];
   int32_t standard_fd[3];    ///< a descriptor that is that stream
   int32_t standard_saved;    ///< bits: those that the image being written has
@@ -84,12 +84,12 @@ struct State {
   struct {
     uint64_t device, inode;
   } inherited[64];
-  int32_t member;            ///< index in Job::members
-  uint64_t vdso_start, vdso_end;  ///< of the running kernel
+  int32_t member;                       ///< index in Job::members
+  uint64_t vdso_start, vdso_end;        ///< of the running kernel
   uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
-  int64_t stop_limit;        ///< nanoseconds
-  bool small_alternate_stack;  ///< the program has one that two signal frames do not fit on
-  bool tiny_alternate_stack;   ///< not even one: ours must not be put there
+  int64_t stop_limit;                   ///< nanoseconds
+  bool small_alternate_stack;           ///< the program has one that two signal frames do not fit on
+  bool tiny_alternate_stack;            ///< not even one: ours must not be put there
   Failure failure;
   ResumeInfo resume;
 };

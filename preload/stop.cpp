@@ -60,8 +60,7 @@ struct KernelAction {
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
 
 bool is_stop_signal(const siginfo_t* info) {
-  return info->si_code == kStopCode &&
-         (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
+  return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
 }
 
 bool of_this_stop(const siginfo_t* info) {

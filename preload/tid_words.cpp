@@ -30,9 +30,9 @@ MIG_ORIGINAL(pthread_key_create);
 MIG_ORIGINAL(pthread_setspecific);
 
 constexpr long kSearched = 4096;
-constexpr int kRobustLimit = 2048;  ///< ROBUST_LIST_LIMIT of the kernel
+constexpr int kRobustLimit = 2048;          ///< ROBUST_LIST_LIMIT of the kernel
 constexpr pthread_key_t kKeysInPlace = 32;  ///< more need malloc in pthread_setspecific
-constexpr int kDestructorRounds = 4;  ///< PTHREAD_DESTRUCTOR_ITERATIONS
+constexpr int kDestructorRounds = 4;        ///< PTHREAD_DESTRUCTOR_ITERATIONS
 
 long word_offset = 0;
 pthread_key_t end_key;
@@ -102,7 +102,8 @@ void learn_tid_word() {
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
   for (long at = 4; !word_offset && at < kSearched; at += 4)
     if (*reinterpret_cast<int32_t*>(self + static_cast<uint64_t>(at)) == tid) word_offset = at;
-  has_end_key = original_pthread_key_create.get() && original_pthread_key_create(&end_key, thread_ends) == 0 && end_key < kKeysInPlace;
+  has_end_key =
+      original_pthread_key_create.get() && original_pthread_key_create(&end_key, thread_ends) == 0 && end_key < kKeysInPlace;
 }
 
 int32_t* tid_word(pthread_t thread) {
@@ -144,7 +145,8 @@ ScopedRealTid::ScopedRealTid(pthread_t thread) : word_(ids_moved() ? tid_word(th
   if (!word_) return;
   virtual_ = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
   int32_t expected = virtual_, real = real_id(virtual_);
-  if (virtual_ <= 0 || real == virtual_ || !__atomic_compare_exchange_n(word_, &expected, real, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+  if (virtual_ <= 0 || real == virtual_ ||
+      !__atomic_compare_exchange_n(word_, &expected, real, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     word_ = nullptr;
 }
 

@@ -57,7 +57,8 @@ MIG_EXPORT int timer_settime(timer_t timer, int flags, const itimerspec* time, i
   if (!(flags & TIMER_ABSTIME) || !state.generation || !armed) return original_timer_settime(timer, flags, time, old);
   Mark mark;
   long clock = clock_of(timer);
-  itimerspec kernel_time = {time->it_interval, moved(time->it_value, -clock_shift(clock == -6 ? CLOCK_PROCESS_CPUTIME_ID : clock))};
+  itimerspec kernel_time = {time->it_interval,
+                            moved(time->it_value, -clock_shift(clock == -6 ? CLOCK_PROCESS_CPUTIME_ID : clock))};
   return original_timer_settime(timer, flags, &kernel_time, old);
 }
 

@@ -94,7 +94,8 @@ void ask_kernel(PosixTimerRecord& r) {
 /// Numbers of tasks become the program's.
 void make_virtual(PosixTimerRecord& r) {
   r.notify_vtid = virtual_id(r.notify_vtid);
-  if (is_task_clock(r.clock) && clock_task(r.clock)) r.clock = static_cast<int32_t>(clock_with(r.clock, virtual_id(clock_task(r.clock))));
+  if (is_task_clock(r.clock) && clock_task(r.clock))
+    r.clock = static_cast<int32_t>(clock_with(r.clock, virtual_id(clock_task(r.clock))));
   if (r.clock != kThreadCpu) return;
   for (const ThreadTimer& t : thread_timers)
     if (t.id_plus_one == r.id + 1) r.clock_vtid = t.vtid;

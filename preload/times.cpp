@@ -23,7 +23,7 @@ struct CpuTimes {
 };
 
 ProcessRecord noted;
-CpuTimes earlier;  ///< used in earlier generations
+CpuTimes earlier;                                 ///< used in earlier generations
 int64_t monotonic_step, boottime_step, cpu_step;  ///< by the last restart
 
 int64_t by_clock(long clock, int64_t monotonic, int64_t boottime, int64_t cpu) {
@@ -38,7 +38,7 @@ int64_t by_clock(long clock, int64_t monotonic, int64_t boottime, int64_t cpu) {
   }
 }
 
-constexpr long kPerThread = 4;  ///< bit of a CPU-time clock's number
+constexpr long kPerThread = 4;            ///< bit of a CPU-time clock's number
 constexpr int64_t kTick = kSecond / 100;  ///< of times(2)
 
 /// CPU-time clocks: of the process, of the calling thread. What another thread had used before is not known here.

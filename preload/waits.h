@@ -86,7 +86,8 @@ class NotedDeadline {
 
  private:
   static bool is_shifted(long clock) {
-    return clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM || clock == CLOCK_PROCESS_CPUTIME_ID;
+    return clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM ||
+           clock == CLOCK_PROCESS_CPUTIME_ID;
   }
   static bool is_valid(const timespec* t) { return t && t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < kSecond; }
   const timespec* given_;

@@ -54,5 +54,6 @@ MIG_EXPORT int getsockopt(int socket, int level, int name, void* value, socklen_
 }
 
 MIG_EXPORT ssize_t sendmsg(int socket, const msghdr* message, int flags) {
-  return ids_moved() && sends_credentials(message) ? send_with_real_ids(socket, message, flags) : original_sendmsg(socket, message, flags);
+  return ids_moved() && sends_credentials(message) ? send_with_real_ids(socket, message, flags)
+                                                   : original_sendmsg(socket, message, flags);
 }

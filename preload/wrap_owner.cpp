@@ -88,5 +88,6 @@ MIG_EXPORT int fcntl64(int fd, int command, ...) {
   __builtin_va_start(args, command);
   long argument = __builtin_va_arg(args, long);
   __builtin_va_end(args);
-  return original_fcntl64.get() ? control(original_fcntl64, fd, command, argument) : control(original_fcntl, fd, command, argument);
+  return original_fcntl64.get() ? control(original_fcntl64, fd, command, argument)
+                                : control(original_fcntl, fd, command, argument);
 }

@@ -17,7 +17,8 @@ constexpr IdCall kGroupOfTask{{IdKind::kTask}, IdKind::kGroup}, kSessionOfTask{{
 MIG_UNSPLIT long set_group(int32_t pid, int32_t group) {
   int32_t task = real_task(pid), real = real_by(ids.group, group);
   long r = sys(__NR_setpgid, task, real);
-  if (r == 0 && ids.moved && (!task || task == ids.real_pid)) ids.group = {group ? group : state.vpid, real ? real : ids.real_pid};
+  if (r == 0 && ids.moved && (!task || task == ids.real_pid))
+    ids.group = {group ? group : state.vpid, real ? real : ids.real_pid};
   return r;
 }
 

@@ -135,7 +135,8 @@ MIG_EXPORT int __openat_2(int directory, const char* path, int flags) {
   return is_moved_path(path) ? openat_by(original_openat, directory, path, flags, 0) : original_openat_2(directory, path, flags);
 }
 MIG_EXPORT int __openat64_2(int directory, const char* path, int flags) {
-  return is_moved_path(path) ? openat_by(original_openat64, directory, path, flags, 0) : original_openat64_2(directory, path, flags);
+  return is_moved_path(path) ? openat_by(original_openat64, directory, path, flags, 0)
+                             : original_openat64_2(directory, path, flags);
 }
 
 MIG_EXPORT FILE* fopen(const char* path, const char* mode) {
@@ -179,13 +180,16 @@ MIG_EXPORT int __lxstat(int version, const char* path, struct stat* buffer) noex
   return version == kStatVersion ? stat_at(AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW) : original_lxstat(version, path, buffer);
 }
 MIG_EXPORT int __lxstat64(int version, const char* path, struct stat64* buffer) noexcept {
-  return version == kStatVersion ? stat_at(AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW) : original_lxstat64(version, path, buffer);
+  return version == kStatVersion ? stat_at(AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
+                                 : original_lxstat64(version, path, buffer);
 }
 MIG_EXPORT int __fxstatat(int version, int directory, const char* path, struct stat* buffer, int flags) noexcept {
-  return version == kStatVersion ? stat_at(directory, path, buffer, flags) : original_fxstatat(version, directory, path, buffer, flags);
+  return version == kStatVersion ? stat_at(directory, path, buffer, flags)
+                                 : original_fxstatat(version, directory, path, buffer, flags);
 }
 MIG_EXPORT int __fxstatat64(int version, int directory, const char* path, struct stat64* buffer, int flags) noexcept {
-  return version == kStatVersion ? stat_at(directory, path, buffer, flags) : original_fxstatat64(version, directory, path, buffer, flags);
+  return version == kStatVersion ? stat_at(directory, path, buffer, flags)
+                                 : original_fxstatat64(version, directory, path, buffer, flags);
 }
 MIG_EXPORT int statx(int directory, const char* path, int flags, unsigned mask, struct statx* buffer) noexcept {
   return with_path(path, [&](const char* real) { return original_statx(directory, real, flags, mask, buffer); });

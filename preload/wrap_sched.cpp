@@ -79,13 +79,13 @@ MIG_EXPORT int prlimit64(pid_t pid, __rlimit_resource resource, const rlimit64* 
   return on_task(__NR_prlimit64, pid, resource, word(set), word(old));
 }
 
-MIG_EXPORT ssize_t process_vm_readv(pid_t pid, const iovec* local, unsigned long locals, const iovec* remote, unsigned long remotes,
-                                    unsigned long flags) noexcept {
+MIG_EXPORT ssize_t process_vm_readv(pid_t pid, const iovec* local, unsigned long locals, const iovec* remote,
+                                    unsigned long remotes, unsigned long flags) noexcept {
   return with_errno(call_with_ids(kOnTask, __NR_process_vm_readv, pid, word(local), static_cast<long>(locals), word(remote),
                                   static_cast<long>(remotes), static_cast<long>(flags)));
 }
-MIG_EXPORT ssize_t process_vm_writev(pid_t pid, const iovec* local, unsigned long locals, const iovec* remote, unsigned long remotes,
-                                     unsigned long flags) noexcept {
+MIG_EXPORT ssize_t process_vm_writev(pid_t pid, const iovec* local, unsigned long locals, const iovec* remote,
+                                     unsigned long remotes, unsigned long flags) noexcept {
   return with_errno(call_with_ids(kOnTask, __NR_process_vm_writev, pid, word(local), static_cast<long>(locals), word(remote),
                                   static_cast<long>(remotes), static_cast<long>(flags)));
 }

@@ -47,7 +47,8 @@ bool is_hidden(int signal) {
 }
 
 __sighandler_t set_hidden_handler(__sighandler_t handler, int flags) {
-  struct sigaction now{}, before{};
+  struct sigaction now {
+  }, before{};
   now.sa_handler = handler;
   now.sa_flags = flags;
   change_hidden_action(&now, &before);
@@ -70,7 +71,8 @@ __attribute__((noinline)) int change_action(int signal, const struct sigaction* 
     copy = *action;
     mask_word(&copy.sa_mask) &= ~hidden_bit;
     if ((copy.sa_flags & SA_ONSTACK) && small_alternate_stacks()) mask_word(&copy.sa_mask) |= own_signals();
-    if (ids_moved() || small_alternate_stacks()) put_in_front(signal, copy.sa_sigaction, static_cast<unsigned long>(copy.sa_flags));
+    if (ids_moved() || small_alternate_stacks())
+      put_in_front(signal, copy.sa_sigaction, static_cast<unsigned long>(copy.sa_flags));
     action = &copy;
   }
   int r = original_sigaction(signal, action, old);
@@ -142,7 +144,8 @@ MIG_EXPORT __sighandler_t ssignal(int number, __sighandler_t handler) noexcept {
   return signal(number, handler);
 }
 MIG_EXPORT __sighandler_t __sysv_signal(int signal, __sighandler_t handler) noexcept {
-  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESETHAND | SA_NODEFER) : shown(signal, original_sysv_signal(signal, handler));
+  return is_hidden(signal) ? set_hidden_handler(handler, SA_RESETHAND | SA_NODEFER)
+                           : shown(signal, original_sysv_signal(signal, handler));
 }
 MIG_EXPORT __sighandler_t sysv_signal(int signal, __sighandler_t handler) noexcept {
   return __sysv_signal(signal, handler);

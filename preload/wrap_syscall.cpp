@@ -66,13 +66,54 @@ constexpr IdNumber kIdNumbers[] = {
 };
 /// Calls with a case of their own below; clone and vfork are looked at by the entry.
 constexpr int kOtherNumbers[] = {
-    __NR_getpid, __NR_gettid, __NR_getppid, __NR_setpgid, __NR_setsid, __NR_kill, __NR_tkill, __NR_tgkill, __NR_getpriority,
-    __NR_setpriority, __NR_ioprio_get, __NR_ioprio_set, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigsuspend,
-    __NR_rt_sigtimedwait, __NR_signalfd, __NR_signalfd4, __NR_ppoll, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_pselect6,
-    __NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register, __NR_clock_gettime, __NR_times, __NR_getrusage,
-    __NR_fork, __NR_vfork, __NR_clone, __NR_clone3, __NR_open, __NR_openat, __NR_readlink, __NR_readlinkat, __NR_fcntl,
-    __NR_futex, __NR_nanosleep, __NR_clock_nanosleep, __NR_poll, __NR_epoll_wait, __NR_semtimedop, __NR_io_getevents,
-    kFutexWaitv, kFutexWait, __NR_timerfd_settime, __NR_sigaltstack,
+    __NR_getpid,
+    __NR_gettid,
+    __NR_getppid,
+    __NR_setpgid,
+    __NR_setsid,
+    __NR_kill,
+    __NR_tkill,
+    __NR_tgkill,
+    __NR_getpriority,
+    __NR_setpriority,
+    __NR_ioprio_get,
+    __NR_ioprio_set,
+    __NR_rt_sigaction,
+    __NR_rt_sigprocmask,
+    __NR_rt_sigsuspend,
+    __NR_rt_sigtimedwait,
+    __NR_signalfd,
+    __NR_signalfd4,
+    __NR_ppoll,
+    __NR_epoll_pwait,
+    __NR_epoll_pwait2,
+    __NR_pselect6,
+    __NR_io_uring_setup,
+    __NR_io_uring_enter,
+    __NR_io_uring_register,
+    __NR_clock_gettime,
+    __NR_times,
+    __NR_getrusage,
+    __NR_fork,
+    __NR_vfork,
+    __NR_clone,
+    __NR_clone3,
+    __NR_open,
+    __NR_openat,
+    __NR_readlink,
+    __NR_readlinkat,
+    __NR_fcntl,
+    __NR_futex,
+    __NR_nanosleep,
+    __NR_clock_nanosleep,
+    __NR_poll,
+    __NR_epoll_wait,
+    __NR_semtimedop,
+    __NR_io_getevents,
+    kFutexWaitv,
+    kFutexWait,
+    __NR_timerfd_settime,
+    __NR_sigaltstack,
 };
 
 struct Numbers {
@@ -95,8 +136,11 @@ struct KernelAction {
 
 long set_action(long signal, const KernelAction* now, KernelAction* old, long size) {
   if (size == 8 && signal == state.signal && signal > 0) {
-    struct sigaction libc_now{}, libc_old{};
-    if (now) libc_now.sa_sigaction = now->handler, libc_now.sa_flags = static_cast<int>(now->flags), mask_word(&libc_now.sa_mask) = now->mask;
+    struct sigaction libc_now {
+    }, libc_old{};
+    if (now)
+      libc_now.sa_sigaction = now->handler, libc_now.sa_flags = static_cast<int>(now->flags),
+      mask_word(&libc_now.sa_mask) = now->mask;
     change_hidden_action(now ? &libc_now : nullptr, &libc_old);
     if (old) *old = {libc_old.sa_sigaction, static_cast<unsigned long>(libc_old.sa_flags), nullptr, mask_word(&libc_old.sa_mask)};
     return 0;
@@ -155,8 +199,10 @@ long as_child(long result) {
 extern "C" {
 __attribute__((visibility("hidden"), used)) extern constexpr Numbers mig_special_numbers = numbers();
 
-__attribute__((visibility("hidden"), used)) long mig_special_syscall(long number, long a, long b, long c, long d, long e, long f) {
-  if (int at = mig_special_numbers.special[number]; at >= 2) return with_errno(call_with_ids(kIdNumbers[at - 2].call, number, a, b, c, d, e, f));
+__attribute__((visibility("hidden"), used)) long mig_special_syscall(long number, long a, long b, long c, long d, long e,
+                                                                     long f) {
+  if (int at = mig_special_numbers.special[number]; at >= 2)
+    return with_errno(call_with_ids(kIdNumbers[at - 2].call, number, a, b, c, d, e, f));
   auto i32 = [](long v) { return static_cast<int32_t>(v); };
   switch (number) {
     case __NR_getpid: return getpid();
@@ -192,8 +238,10 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_getrusage: return getrusage(static_cast<__rusage_who>(a), reinterpret_cast<rusage*>(b));
     case __NR_open: return with_errno(open_proc_or_file(AT_FDCWD, reinterpret_cast<const char*>(a), i32(b), i32(c)));
     case __NR_openat: return with_errno(open_proc_or_file(i32(a), reinterpret_cast<const char*>(b), i32(c), i32(d)));
-    case __NR_readlink: return with_errno(read_proc_or_link(AT_FDCWD, reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), c));
-    case __NR_readlinkat: return with_errno(read_proc_or_link(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), d));
+    case __NR_readlink:
+      return with_errno(read_proc_or_link(AT_FDCWD, reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), c));
+    case __NR_readlinkat:
+      return with_errno(read_proc_or_link(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), d));
     case __NR_fcntl: return with_errno(control_with_ids(i32(a), i32(b), c));
     case __NR_futex:
     case __NR_nanosleep:

@@ -57,7 +57,8 @@ class CarriedReader {
     while (e.size) {
       size_t n = e.size < kPiece ? e.size : kPiece;
       if (read(piece, n) != static_cast<long>(n)) give_up(Error::kTruncated, path_, "it ends within an extent");
-      if (long r = pwrite_all(to_, piece, n, e.offset); r < 0) give_up(Error::kResourceFailed, path_, "write its contents back", r);
+      if (long r = pwrite_all(to_, piece, n, e.offset); r < 0)
+        give_up(Error::kResourceFailed, path_, "write its contents back", r);
       e.offset += n, e.size -= n;
     }
   }

@@ -23,7 +23,7 @@ namespace {
 HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
 HomeArray<PreparedDescription> prepared;
-int standard[3] = {-1, -1, -1};           ///< the restart's own
+int standard[3] = {-1, -1, -1};  ///< the restart's own
 int next_aside = 3;
 
 /// Numbers of the program, and some besides, may lie beyond the limit.

@@ -20,7 +20,8 @@ constexpr char kPlaceholder[] = "/proc/self/task";
 
 void read_away(int fd) {
   alignas(8) char buffer[4096];
-  while (sys(__NR_read, fd, buffer, sizeof buffer) > 0) {}
+  while (sys(__NR_read, fd, buffer, sizeof buffer) > 0) {
+  }
 }
 
 /// Uses up numbers until the next one is `watch`.

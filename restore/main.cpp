@@ -18,8 +18,8 @@
 #include "restore/process.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
-#include "restore/vdso.h"
 #include "restore/timers.h"
+#include "restore/vdso.h"
 
 namespace mig {
 namespace {

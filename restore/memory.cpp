@@ -34,7 +34,7 @@ struct PlannedMapping {
 };
 
 constexpr int kMapDroppable = 0x08;  ///< Linux 6.11
-constexpr long kMseal = 462;  ///< Linux 6.10
+constexpr long kMseal = 462;         ///< Linux 6.10
 
 HomeArray<PlannedMapping> mappings;
 HomeArray<AddressRange> taken;  ///< the addresses of `mappings`, in order
@@ -121,7 +121,8 @@ void map_shared_object(size_t index) {
     size = end > size ? end : size;
   }
   uint64_t whole = free_range(size);
-  long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS, -1, 0L);
+  long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS,
+               -1, 0L);
   if (failed(p)) mapping_failed(m, "map", p);
   for (const PlannedMapping& view : mappings) {
     if (!same_object(view.record, m.record) || kind_of(view) != kind_of(m)) continue;
@@ -277,7 +278,8 @@ void restore_guards() {
   constexpr int kGuardInstall = 102;
   image.each_as<GuardRecord>(RecordType::kGuard, [](const GuardRecord& g, const char*) {
     long r = sys(__NR_madvise, g.start, g.end - g.start, kGuardInstall);
-    if (r == -EINVAL) give_up(Error::kResourceFailed, "a guard region of the program's memory", "this kernel has none (Linux 6.13)");
+    if (r == -EINVAL)
+      give_up(Error::kResourceFailed, "a guard region of the program's memory", "this kernel has none (Linux 6.13)");
     if (r < 0) give_up(Error::kResourceFailed, "a guard region of the program's memory", "MADV_GUARD_INSTALL", r);
   });
 }
@@ -301,9 +303,8 @@ struct AdviceCall {
   int advice;
 };
 constexpr AdviceCall kAdvice[] = {
-    {kDontFork, MADV_DONTFORK},     {kDontDump, MADV_DONTDUMP},       {kHugePage, MADV_HUGEPAGE},
-    {kNoHugePage, MADV_NOHUGEPAGE}, {kMergeable, MADV_MERGEABLE},     {kWipeOnFork, MADV_WIPEONFORK},
-    {kSequential, MADV_SEQUENTIAL}, {kRandom, MADV_RANDOM},
+    {kDontFork, MADV_DONTFORK},   {kDontDump, MADV_DONTDUMP},     {kHugePage, MADV_HUGEPAGE},     {kNoHugePage, MADV_NOHUGEPAGE},
+    {kMergeable, MADV_MERGEABLE}, {kWipeOnFork, MADV_WIPEONFORK}, {kSequential, MADV_SEQUENTIAL}, {kRandom, MADV_RANDOM},
 };
 
 void finish_mapping(const PlannedMapping& m) {

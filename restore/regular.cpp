@@ -42,7 +42,8 @@ void verify_unchanged(const PreparedDescription& p, const char* path) {
   auto size = static_cast<uint64_t>(st.st_size);
   if ((st.st_mode & S_IFMT) != S_IFREG) give_up(Error::kFileChanged, path, "it was a regular file at the checkpoint");
   if (p.record.flags & kDescriptionWritten) {
-    if (size < p.record.size) give_up(Error::kFileChanged, path, "the program writes it, and it is shorter than at the checkpoint");
+    if (size < p.record.size)
+      give_up(Error::kFileChanged, path, "the program writes it, and it is shorter than at the checkpoint");
     return;
   }
   bool written_elsewhere = false;
@@ -50,7 +51,8 @@ void verify_unchanged(const PreparedDescription& p, const char* path) {
     written_elsewhere = written_elsewhere || (other.record.inode == p.record.inode && other.record.device == p.record.device &&
                                               (other.record.flags & kDescriptionWritten));
   if (written_elsewhere) return;
-  if (size != p.record.size) give_up(Error::kFileChanged, path, "the program reads it, and its size has changed since the checkpoint");
+  if (size != p.record.size)
+    give_up(Error::kFileChanged, path, "the program reads it, and its size has changed since the checkpoint");
   if (st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec != p.record.mtime)
     give_up(Error::kFileChanged, path, "the program reads it, and it was modified since the checkpoint");
 }

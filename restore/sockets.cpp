@@ -67,7 +67,8 @@ void put_words(Text& t, const Address& a) {
   } else {
     auto& six = reinterpret_cast<const sockaddr_in6&>(a.storage).sin6_addr;
     t << "[";
-    for (int i = 0; i < 16; i += 2) (t << (i ? ":" : "")).hex(static_cast<unsigned long>(six.s6_addr[i] << 8 | six.s6_addr[i + 1]));
+    for (int i = 0; i < 16; i += 2)
+      (t << (i ? ":" : "")).hex(static_cast<unsigned long>(six.s6_addr[i] << 8 | six.s6_addr[i + 1]));
     t << "]";
   }
   t << ":" << a.port();
@@ -126,7 +127,8 @@ void check_path(const PreparedDescription& p, const Address& a) {
     give_up(Error::kFileMissing, directory, "make the unix socket of the program in it", r);
   struct stat st;
   if (sys(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return;
-  if ((st.st_mode & S_IFMT) != S_IFSOCK) give_up(Error::kAddressTaken, path, "there is a file of that name where the program had a socket");
+  if ((st.st_mode & S_IFMT) != S_IFSOCK)
+    give_up(Error::kAddressTaken, path, "there is a file of that name where the program had a socket");
   if (somebody_listens(p, path)) give_up(Error::kAddressTaken, path, "another process listens there");
 }
 
@@ -212,11 +214,12 @@ bool listens(const PreparedDescription& p) {
 
 SocketAddress saved_address(const PreparedDescription& p, bool of_peer) {
   SocketAddress a{};
-  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress, [&](const SocketAddressRecord& r, const char* tail, size_t size) {
-    if (r.peer != of_peer || size > sizeof a.storage) return;
-    __builtin_memcpy(&a.storage, tail, size);
-    a.size = static_cast<socklen_t>(size);
-  });
+  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress,
+                                  [&](const SocketAddressRecord& r, const char* tail, size_t size) {
+                                    if (r.peer != of_peer || size > sizeof a.storage) return;
+                                    __builtin_memcpy(&a.storage, tail, size);
+                                    a.size = static_cast<socklen_t>(size);
+                                  });
   return a;
 }
 
@@ -235,7 +238,8 @@ void finish_socket(PreparedDescription& p) {
   if (own.is_path()) bind_path(p, own);
   if (listens(p))
     if (long r = sys(__NR_listen, p.fd, p.record.value[4]); r < 0) bind_failed(own, "listen", r);
-  if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t)) send_waiting(p, own);
+  if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t))
+    send_waiting(p, own);
   finish_options(p);
   connect_again(p);
 }

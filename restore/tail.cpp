@@ -37,7 +37,8 @@ uint64_t size_of(int fd) {
 bool is_first_of_its_file(const PreparedDescription& p) {
   for (const PreparedDescription& other : all_descriptions()) {
     if (&other == &p) return true;
-    if ((other.record.flags & kDescriptionWritten) && other.record.inode == p.record.inode && other.record.device == p.record.device)
+    if ((other.record.flags & kDescriptionWritten) && other.record.inode == p.record.inode &&
+        other.record.device == p.record.device)
       return false;
   }
   return true;

@@ -68,8 +68,8 @@ Findings look_from_outside(const Target& t) {
     }
     for (int tid : thread_ids(m.pid))
       if (auto s = read_thread_stat(m.pid, tid); s && s->state == 'D')
-        found.push_back({"degraded", fmt::format("thread {}", tid),
-                         "is in an uninterruptible system call now; a checkpoint waits for it"});
+        found.push_back(
+            {"degraded", fmt::format("thread {}", tid), "is in an uninterruptible system call now; a checkpoint waits for it"});
   }
   return found;
 }
@@ -82,8 +82,7 @@ bool any(const Findings& found, const char* verdict) {
 
 /// A library that does not know the question answers with an image.
 void discard_image(Request& request) {
-  std::string partial(request.fields().partial,
-                      strnlen(request.fields().partial, sizeof request.fields().partial));
+  std::string partial(request.fields().partial, strnlen(request.fields().partial, sizeof request.fields().partial));
   if (partial.find(".partial-") != std::string::npos) remove_tree(partial.c_str());
   request.set_phase(Phase::kDone);
 }
@@ -116,18 +115,13 @@ void compare_host(const Target& t, const std::string& host, Findings& found) {
     if (v.compare(0, 8, "MIG_CPU=") == 0) level = v.substr(8);
   CpuSet there;
   for (const auto& name : doctor["cpu"]["features"])
-    if (int i = cpu_feature_index(name.get<std::string>().c_str()); i >= 0)
-      there.add(static_cast<unsigned>(i));
-  CpuSet needed =
-      cpu_features() & cpu_level_mask(level.empty() ? nullptr : level.c_str()) & cpu_binding_mask();
+    if (int i = cpu_feature_index(name.get<std::string>().c_str()); i >= 0) there.add(static_cast<unsigned>(i));
+  CpuSet needed = cpu_features() & cpu_level_mask(level.empty() ? nullptr : level.c_str()) & cpu_binding_mask();
   std::string missing;
   for (unsigned i = 0; i < kCpuFeatureCount; ++i)
     if ((needed - there).has(i)) missing += std::string(missing.empty() ? "" : " ") + kCpuFeatures[i].name;
-  if (missing.empty())
-    found.push_back({"ok", "cpu of " + host, "has every feature that the program may use"});
-  else
-    found.push_back({"blocked", "cpu of " + host,
-                     "lacks " + missing + "; start the program with `mig run --cpu x86-64-v2`"});
+  if (missing.empty()) found.push_back({"ok", "cpu of " + host, "has every feature that the program may use"});
+  else found.push_back({"blocked", "cpu of " + host, "lacks " + missing + "; start the program with `mig run --cpu x86-64-v2`"});
 }
 
 void print_findings(const Findings& found) {
@@ -138,10 +132,8 @@ void print_findings(const Findings& found) {
 
 nlohmann::ordered_json findings_json(const Target& t, const Findings& found) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Finding& f : found)
-    list.push_back({{"verdict", f.verdict}, {"object", f.object}, {"reason", f.reason}});
-  return {
-      {"schema_version", 1}, {"job", t.job->name()}, {"blocked", any(found, "blocked")}, {"findings", list}};
+  for (const Finding& f : found) list.push_back({{"verdict", f.verdict}, {"object", f.object}, {"reason", f.reason}});
+  return {{"schema_version", 1}, {"job", t.job->name()}, {"blocked", any(found, "blocked")}, {"findings", list}};
 }
 
 int run(const Arguments& a) {
@@ -149,10 +141,8 @@ int run(const Arguments& a) {
   Findings found = look_from_outside(t);
   if (!any(found, "blocked")) ask(t.job, found);
   if (a.has("to")) compare_host(t, a.text("to"), found);
-  if (a.has("json"))
-    print_json(findings_json(t, found));
-  else
-    print_findings(found);
+  if (a.has("json")) print_json(findings_json(t, found));
+  else print_findings(found);
   return any(found, "blocked") ? kExitRefused : kExitDone;
 }
 

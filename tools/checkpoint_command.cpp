@@ -81,8 +81,7 @@ std::string publish_image(const std::string& partial, std::string image) {
     r = publish(partial.c_str(), image.c_str(), images.c_str());
     if (r == -EEXIST) image = fmt::format("{}/{}", images, next_image_number(images.c_str()));
   }
-  if (failed(r))
-    throw Problem(publish_error(r), "image " + image, "it cannot be put in place: " + kernel_reason(r));
+  if (failed(r)) throw Problem(publish_error(r), "image " + image, "it cannot be put in place: " + kernel_reason(r));
   return image;
 }
 
@@ -125,8 +124,7 @@ void await_end(const JobPtr& job) {
   double until = monotonic_ms() + kEndLimit * 1e3;
   while (!live_members(*job).empty()) {
     if (monotonic_ms() > until)
-      throw Problem(Error::kRequesterTimeout, "job " + job->name(),
-                    "the image is complete, but the job has not ended",
+      throw Problem(Error::kRequesterTimeout, "job " + job->name(), "the image is complete, but the job has not ended",
                     "End it with `mig signal TARGET KILL`.");
     usleep(2000);
   }

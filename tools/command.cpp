@@ -41,8 +41,7 @@ std::string environment_name(const std::string& option) {
 std::string usage_line(const Command& command) {
   std::string s = fmt::format("mig {}", command.name);
   if (!command.options.empty()) s += " [OPTIONS]";
-  for (const Positional& p : command.positionals)
-    s += p.required ? fmt::format(" {}", p.name) : fmt::format(" [{}]", p.name);
+  for (const Positional& p : command.positionals) s += p.required ? fmt::format(" {}", p.name) : fmt::format(" [{}]", p.name);
   if (command.rest) s += fmt::format(" [--] {}", command.rest);
   return s;
 }

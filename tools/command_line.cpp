@@ -38,10 +38,8 @@ std::string wrap(const std::string& text, size_t width, const std::string& inden
   size_t column = 0;
   for (std::string word; in >> word;) {
     bool breaks = column && column + 1 + word.size() > width;
-    if (breaks)
-      out.append("\n").append(indent);
-    else if (column)
-      out += ' ';
+    if (breaks) out.append("\n").append(indent);
+    else if (column) out += ' ';
     out += word;
     column = (breaks || !column ? 0 : column + 1) + word.size();
   }
@@ -58,8 +56,7 @@ std::string help_row(const std::string& names, const std::string& help) {
 std::string option_row(const Option& o) {
   std::string names = o.brief ? fmt::format("-{}, --{}", o.brief, o.name) : fmt::format("    --{}", o.name);
   if (o.value) names += std::string(" ") + o.value;
-  return help_row(
-      names, fmt::format("{} [{}]{}", o.help, environment_name(o.name), o.repeats ? " (repeatable)" : ""));
+  return help_row(names, fmt::format("{} [{}]{}", o.help, environment_name(o.name), o.repeats ? " (repeatable)" : ""));
 }
 
 std::string help_of(const Command& c) {

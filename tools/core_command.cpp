@@ -52,9 +52,7 @@ void add_segments(const CoreFile& core, const Elf64_Phdr& load, std::vector<Elf6
 }
 
 void check(long r, const std::string& path) {
-  if (failed(r))
-    throw Problem(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, path,
-                  kernel_reason(r));
+  if (failed(r)) throw Problem(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, path, kernel_reason(r));
 }
 
 std::vector<char> note_segment(const CoreFile& core) {
@@ -94,8 +92,7 @@ void write_segment(int fd, const std::string& path, const CoreFile& core, const 
     const char* from = core.saved_page(p.p_vaddr + in);
     uint64_t run = kPage;
     if (from) {
-      while (in + run < p.p_filesz && run < kBlockSize && core.saved_page(p.p_vaddr + in + run) == from + run)
-        run += kPage;
+      while (in + run < p.p_filesz && run < kBlockSize && core.saved_page(p.p_vaddr + in + run) == from + run) run += kPage;
       check(pwrite_all(fd, from, run, p.p_offset + in), path);
     }
     in += run;
@@ -124,8 +121,8 @@ const ManifestProcess& choose_process(const Arguments& a, const Manifest& m) {
   long vpid = parse_number("--process", a.text("process"), 1, 1L << 30);
   for (const ManifestProcess& p : m.processes)
     if (p.vpid == vpid) return p;
-  throw Problem(Error::kBadArgument, fmt::format("--process {}", vpid),
-                "the image holds no process of that virtual pid", "`mig inspect IMAGE` lists them.");
+  throw Problem(Error::kBadArgument, fmt::format("--process {}", vpid), "the image holds no process of that virtual pid",
+                "`mig inspect IMAGE` lists them.");
 }
 
 int run(const Arguments& a) {
@@ -136,8 +133,7 @@ int run(const Arguments& a) {
   std::string path = a.text("output", p.core);
   int exclusive = a.has("output") ? O_TRUNC : O_EXCL;
   ScopedFd fd(open_path(path.c_str(), O_WRONLY | O_CREAT | exclusive, 0600));
-  if (!fd.ok())
-    throw Problem(Error::kNotWritable, path, kernel_reason(fd.error()), "Name another file with -o FILE.");
+  if (!fd.ok()) throw Problem(Error::kNotWritable, path, kernel_reason(fd.error()), "Name another file with -o FILE.");
   write_core(fd.get(), path, core);
   fmt::print("{}\n", path);
   return 0;
@@ -152,8 +148,7 @@ Command core_command() {
           "the one given with -o. "
           "Threads, registers, memory and the list of mapped files are as gdb expects them.",
           {{"IMAGE", "an image, or a directory of images (its latest)"}},
-          {{"output", "o", "FILE", "write to FILE"},
-           {"process", nullptr, "VPID", "the process (default: the first)"}},
+          {{"output", "o", "FILE", "write to FILE"}, {"process", nullptr, "VPID", "the process (default: the first)"}},
           nullptr,
           {"mig core sim.mig -o sim.core && gdb ./sim sim.core"},
           run};

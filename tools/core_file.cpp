@@ -41,8 +41,7 @@ CoreFile::CoreFile(const std::string& path, uint64_t expected_size) : path_(path
             [](const MappingEntry& a, const MappingEntry& b) { return a.record.start < b.record.start; });
   std::sort(packed_.begin(), packed_.end(),
             [](const PackedEntry& a, const PackedEntry& b) { return a.record.start < b.record.start; });
-  std::sort(loads_.begin(), loads_.end(),
-            [](const Elf64_Phdr& a, const Elf64_Phdr& b) { return a.p_vaddr < b.p_vaddr; });
+  std::sort(loads_.begin(), loads_.end(), [](const Elf64_Phdr& a, const Elf64_Phdr& b) { return a.p_vaddr < b.p_vaddr; });
 }
 
 CoreFile::~CoreFile() {
@@ -53,12 +52,9 @@ CoreFile::~CoreFile() {
 
 void CoreFile::map() {
   ScopedFd fd(open_path(path_.c_str(), O_RDONLY));
-  if (!fd.ok())
-    throw Problem(fd.error() == ENOENT ? Error::kTruncated : Error::kNoImage, path_,
-                  kernel_reason(fd.error()));
+  if (!fd.ok()) throw Problem(fd.error() == ENOENT ? Error::kTruncated : Error::kNoImage, path_, kernel_reason(fd.error()));
   struct stat st;
-  if (fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode))
-    throw Problem(Error::kVersion, path_, "it is not a file");
+  if (fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) throw Problem(Error::kVersion, path_, "it is not a file");
   size_ = static_cast<uint64_t>(st.st_size);
   if (size_ < kDataOffset + sizeof(Trailer)) throw Problem(Error::kTruncated, path_);
   void* p = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
@@ -68,30 +64,26 @@ void CoreFile::map() {
 
 void CoreFile::verify_trailer(uint64_t expected_size) {
   if (expected_size && size_ < expected_size)
-    throw Problem(Error::kTruncated, path_,
-                  fmt::format("it has {} bytes instead of {}", size_, expected_size));
+    throw Problem(Error::kTruncated, path_, fmt::format("it has {} bytes instead of {}", size_, expected_size));
   trailer_ = read_as<Trailer>(data_ + size_ - sizeof(Trailer));
   bool magic = memcmp(trailer_.magic, kTrailerMagic, sizeof kTrailerMagic) == 0;
   if (!magic && memcmp(data_, ELFMAG, SELFMAG) != 0)
     throw Problem(Error::kVersion, path_, "it is not a process file of an image");
   if (!magic)
-    throw Problem(expected_size == size_ ? Error::kChecksum : Error::kTruncated, path_,
-                  "its end is missing or damaged");
+    throw Problem(expected_size == size_ ? Error::kChecksum : Error::kTruncated, path_, "its end is missing or damaged");
   if (checksum(&trailer_, offsetof(Trailer, checksum)) != trailer_.checksum)
     throw Problem(Error::kChecksum, path_, "its trailer is damaged");
   if (trailer_.version != kFormatVersion || (trailer_.incompatible & ~kIncompatibleKnown))
     throw Problem(Error::kVersion, path_,
-                  fmt::format("it has format {} with features {:#x}, which this mig does not know",
-                              trailer_.version, trailer_.incompatible));
+                  fmt::format("it has format {} with features {:#x}, which this mig does not know", trailer_.version,
+                              trailer_.incompatible));
   if (trailer_.file_size != size_)
-    throw Problem(Error::kTruncated, path_,
-                  fmt::format("it has {} bytes instead of {}", size_, trailer_.file_size));
+    throw Problem(Error::kTruncated, path_, fmt::format("it has {} bytes instead of {}", size_, trailer_.file_size));
   uint64_t tail_end = size_ - sizeof(Trailer);
   bool order = trailer_.tail_offset >= kDataOffset && trailer_.tail_offset <= tail_end;
   if (!order || !within(trailer_.blocks_offset, block_count(trailer_.tail_offset) * 8, tail_end))
     throw Problem(Error::kChecksum, path_, "its trailer is damaged");
-  if (checksum(data_, kDataOffset) != trailer_.header_checksum)
-    throw Problem(Error::kChecksum, path_, "its header is damaged");
+  if (checksum(data_, kDataOffset) != trailer_.header_checksum) throw Problem(Error::kChecksum, path_, "its header is damaged");
   if (checksum(data_ + trailer_.tail_offset, tail_end - trailer_.tail_offset) != trailer_.tail_checksum)
     throw Problem(Error::kChecksum, path_, "its tables are damaged");
 }
@@ -100,20 +92,17 @@ void CoreFile::parse_headers() {
   auto h = read_as<Elf64_Ehdr>(data_);
   if (memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_type != ET_CORE)
     throw Problem(Error::kVersion, path_, "it is not an ELF core");
-  if (h.e_machine != EM_X86_64 || h.e_ident[EI_CLASS] != ELFCLASS64)
-    throw Problem(Error::kArchitecture, path_);
+  if (h.e_machine != EM_X86_64 || h.e_ident[EI_CLASS] != ELFCLASS64) throw Problem(Error::kArchitecture, path_);
   uint64_t count = h.e_phnum;
   if (count == PN_XNUM) {
-    if (!within(h.e_shoff, sizeof(Elf64_Shdr), size_))
-      throw Problem(Error::kChecksum, path_, "its header is damaged");
+    if (!within(h.e_shoff, sizeof(Elf64_Shdr), size_)) throw Problem(Error::kChecksum, path_, "its header is damaged");
     count = read_as<Elf64_Shdr>(data_ + h.e_shoff).sh_info;
   }
   if (h.e_phentsize != sizeof(Elf64_Phdr) || !within(h.e_phoff, count * sizeof(Elf64_Phdr), size_))
     throw Problem(Error::kChecksum, path_, "its header is damaged");
   for (uint64_t i = 0; i < count; ++i) {
     auto p = read_as<Elf64_Phdr>(data_ + h.e_phoff + i * sizeof(Elf64_Phdr));
-    if (!within(p.p_offset, p.p_filesz, size_))
-      throw Problem(Error::kChecksum, path_, "a segment lies outside the file");
+    if (!within(p.p_offset, p.p_filesz, size_)) throw Problem(Error::kChecksum, path_, "a segment lies outside the file");
     if (p.p_type == PT_NOTE) parse_notes(p);
     if (p.p_type == PT_LOAD) loads_.push_back(p);
   }
@@ -127,8 +116,7 @@ void CoreFile::parse_notes(const Elf64_Phdr& p) {
     uint64_t name = note_align(n.n_namesz), desc = note_align(n.n_descsz);
     if (!within(at, name, end) || !within(at + name, n.n_descsz, end))
       throw Problem(Error::kChecksum, path_, "a note lies outside the file");
-    Note note{
-        std::string(data_ + at, strnlen(data_ + at, n.n_namesz)), n.n_type, {data_ + at + name, n.n_descsz}};
+    Note note{std::string(data_ + at, strnlen(data_ + at, n.n_namesz)), n.n_type, {data_ + at + name, n.n_descsz}};
     if (note.owner == kNoteOwner && note.type == kNoteRecords) parse_records(note.data);
     notes_.push_back(std::move(note));
     at += name + std::min(desc, end - at - name);
@@ -151,8 +139,7 @@ void CoreFile::parse_records(std::string_view stream) {
 void CoreFile::add_packed(const RecordHeader* h) {
   PackedEntry e{record_as<PackedPagesRecord>(h), {record_tail(h), h->tail_size}, {}};
   uint64_t pages = (e.record.end - e.record.start) / kPage;
-  bool fits = e.record.end >= e.record.start && e.bitmap.size() >= (pages + 7) / 8 &&
-              e.record.page_count <= size_ / kPage &&
+  bool fits = e.record.end >= e.record.start && e.bitmap.size() >= (pages + 7) / 8 && e.record.page_count <= size_ / kPage &&
               within(e.record.file_offset, e.record.page_count * kPage, size_);
   if (!fits) throw Problem(Error::kChecksum, path_, "a record of packed pages is damaged");
   uint32_t count = 0;
@@ -160,8 +147,7 @@ void CoreFile::add_packed(const RecordHeader* h) {
     if (page % 64 == 0) e.before.push_back(count);
     count += static_cast<unsigned char>(e.bitmap[page / 8]) >> (page % 8) & 1;
   }
-  if (count != e.record.page_count)
-    throw Problem(Error::kChecksum, path_, "a record of packed pages is damaged");
+  if (count != e.record.page_count) throw Problem(Error::kChecksum, path_, "a record of packed pages is damaged");
   packed_.push_back(std::move(e));
 }
 
@@ -182,8 +168,8 @@ const MappingEntry* CoreFile::mapping_at(uint64_t address) const {
 
 const char* CoreFile::saved_page(uint64_t address) const {
   address = page_down(address);
-  auto after = std::upper_bound(loads_.begin(), loads_.end(), address,
-                                [](uint64_t a, const Elf64_Phdr& p) { return a < p.p_vaddr; });
+  auto after =
+      std::upper_bound(loads_.begin(), loads_.end(), address, [](uint64_t a, const Elf64_Phdr& p) { return a < p.p_vaddr; });
   if (after != loads_.begin()) {
     const Elf64_Phdr& p = *(after - 1);
     uint64_t in = address - p.p_vaddr;
@@ -206,8 +192,7 @@ const char* CoreFile::saved_page(uint64_t address) const {
 /// A page that the image left to the mapped file, if the file is still there.
 bool CoreFile::read_file_page(const MappingEntry& m, uint64_t address, char* page) const {
   auto known = files_.find(m.path);
-  if (known == files_.end())
-    known = files_.emplace(m.path, open(m.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)).first;
+  if (known == files_.end()) known = files_.emplace(m.path, open(m.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)).first;
   if (known->second < 0) return false;
   return pread_all(known->second, page, kPage, address - m.record.start + m.record.offset) > 0;
 }
@@ -224,8 +209,7 @@ bool CoreFile::read(uint64_t address, void* to, size_t size) const {
       if (!m) return false;
       auto kind = static_cast<MappingKind>(m->record.kind);
       bool file = kind == MappingKind::kFileShared || kind == MappingKind::kFilePrivate;
-      if (file && !(m->record.flags & kMappingCarried) && !read_file_page(*m, page_down(address), buffer))
-        return false;
+      if (file && !(m->record.flags & kMappingCarried) && !read_file_page(*m, page_down(address), buffer)) return false;
       page = buffer;
     }
     memcpy(out, page + in_page, n);

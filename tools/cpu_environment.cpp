@@ -73,9 +73,8 @@ uint64_t register_bits(const CpuSet& off, uint32_t leaf, CpuRegister where) {
 }
 
 std::string openssl_mask(const CpuSet& off) {
-  return fmt::format(
-      "~{:#x}:~{:#x}", register_bits(off, 1, CpuRegister::kEcx) << 32,
-      register_bits(off, 7, CpuRegister::kEcx) << 32 | register_bits(off, 7, CpuRegister::kEbx));
+  return fmt::format("~{:#x}:~{:#x}", register_bits(off, 1, CpuRegister::kEcx) << 32,
+                     register_bits(off, 7, CpuRegister::kEcx) << 32 | register_bits(off, 7, CpuRegister::kEbx));
 }
 
 void append_tunable(const std::string& tunable) {
@@ -104,8 +103,8 @@ void set_cpu_environment(const std::string& level) {
                   "Levels are x86-64-v1, x86-64-v2, x86-64-v3 and x86-64-v4.");
   CpuSet mask = cpu_level_mask(level.c_str());
   if (CpuSet missing = mask - cpu_features(); !missing.empty())
-    throw Problem(Error::kCpuFeatures, "--cpu " + level,
-                  "this CPU is below that level: it lacks " + names_of(missing), "Choose a lower level.");
+    throw Problem(Error::kCpuFeatures, "--cpu " + level, "this CPU is below that level: it lacks " + names_of(missing),
+                  "Choose a lower level.");
   CpuSet off = cpu_level_mask(nullptr) - mask;
   setenv("MIG_CPU", level.c_str(), 1);
   append_tunable("glibc.cpu.hwcaps=" + glibc_mask(off));

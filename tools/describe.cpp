@@ -101,8 +101,7 @@ Json describe_thread(const ThreadRecord& t) {
             {"fs_base", hex(t.fs_base)}};
   if (t.priority) j["priority"] = t.priority;
   if (t.system_call >= 0) j["blocked_in"] = system_call_word(t.system_call);
-  if (t.alternate_stack_size)
-    j["alternate_stack"] = hex(t.alternate_stack) + "+" + hex(t.alternate_stack_size);
+  if (t.alternate_stack_size) j["alternate_stack"] = hex(t.alternate_stack) + "+" + hex(t.alternate_stack_size);
   if (t.rseq) j["rseq"] = hex(t.rseq);
   if (t.robust_list) j["robust_list"] = hex(t.robust_list);
   return j;
@@ -110,25 +109,20 @@ Json describe_thread(const ThreadRecord& t) {
 
 Json describe_action(const SignalActionRecord& s) {
   std::string handler = s.handler == 0 ? "default" : s.handler == 1 ? "ignore" : hex(s.handler);
-  return {{"signal", signal_name(static_cast<int>(s.signal))},
-          {"handler", handler},
-          {"flags", hex(s.flags)},
-          {"mask", hex(s.mask)}};
+  return {
+      {"signal", signal_name(static_cast<int>(s.signal))}, {"handler", handler}, {"flags", hex(s.flags)}, {"mask", hex(s.mask)}};
 }
 
 Json describe_pending(const PendingSignalRecord& p) {
   siginfo_t info;
   static_assert(sizeof info == sizeof p.info);
   memcpy(&info, p.info, sizeof info);
-  return {
-      {"vtid", p.vtid}, {"signal", signal_name(info.si_signo)}, {"code", info.si_code}, {"pid", info.si_pid}};
+  return {{"vtid", p.vtid}, {"signal", signal_name(info.si_signo)}, {"code", info.si_code}, {"pid", info.si_pid}};
 }
 
 Json describe_posix_timer(const PosixTimerRecord& t) {
-  return {{"id", t.id},          {"clock", clock_word(t.clock)},
-          {"notify", t.notify},  {"signal", signal_name(t.signal)},
-          {"value_ns", t.value}, {"interval_ns", t.interval},
-          {"overrun", t.overrun}};
+  return {{"id", t.id},          {"clock", clock_word(t.clock)}, {"notify", t.notify},  {"signal", signal_name(t.signal)},
+          {"value_ns", t.value}, {"interval_ns", t.interval},    {"overrun", t.overrun}};
 }
 
 Json describe_description(const DescriptionRecord& d, const RecordHeader* h) {
@@ -143,18 +137,14 @@ Json describe_description(const DescriptionRecord& d, const RecordHeader* h) {
   if (d.owner) j["owner"] = d.owner;
   if (d.owner_signal) j["owner_signal"] = signal_name(d.owner_signal);
   auto kind = static_cast<DescriptionKind>(d.kind);
-  bool paired = kind == DescriptionKind::kPipe || kind == DescriptionKind::kSocketPair ||
-                kind == DescriptionKind::kInherited;
+  bool paired = kind == DescriptionKind::kPipe || kind == DescriptionKind::kSocketPair || kind == DescriptionKind::kInherited;
   if (paired) j["peer"] = d.peer;
   return j;
 }
 
 Json describe_lock(const FileLockRecord& l) {
-  return {{"description", l.description},
-          {"kind", lock_word(l.kind)},
-          {"type", l.type},
-          {"start", l.start},
-          {"length", l.length}};
+  return {
+      {"description", l.description}, {"kind", lock_word(l.kind)}, {"type", l.type}, {"start", l.start}, {"length", l.length}};
 }
 
 Json describe_limit(const LimitRecord& l) {
@@ -163,59 +153,40 @@ Json describe_limit(const LimitRecord& l) {
 }
 
 Json describe_terminal(const TerminalRecord& t) {
-  return {
-      {"description", t.description}, {"foreground", t.foreground}, {"rows", t.rows}, {"columns", t.columns}};
+  return {{"description", t.description}, {"foreground", t.foreground}, {"rows", t.rows}, {"columns", t.columns}};
 }
 
 /// Puts one record where it belongs.
 void add_record(Json& j, const RecordHeader* h) {
   switch (h->type) {
     case RecordType::kText:
-      j["texts"].push_back({{"role", text_role_word(static_cast<uint32_t>(record_as<TextRecord>(h).role))},
-                            {"text", tail_text(h)}});
+      j["texts"].push_back(
+          {{"role", text_role_word(static_cast<uint32_t>(record_as<TextRecord>(h).role))}, {"text", tail_text(h)}});
       if (record_as<TextRecord>(h).flags & kTextDeleted) j["texts"].back()["deleted"] = true;
       break;
-    case RecordType::kCredentials:
-      j["credentials"] = describe_credentials(record_as<CredentialsRecord>(h), h);
-      break;
-    case RecordType::kLimit:
-      j["limits"].push_back(describe_limit(record_as<LimitRecord>(h)));
-      break;
-    case RecordType::kThread:
-      j["threads"].push_back(describe_thread(record_as<ThreadRecord>(h)));
-      break;
+    case RecordType::kCredentials: j["credentials"] = describe_credentials(record_as<CredentialsRecord>(h), h); break;
+    case RecordType::kLimit: j["limits"].push_back(describe_limit(record_as<LimitRecord>(h))); break;
+    case RecordType::kThread: j["threads"].push_back(describe_thread(record_as<ThreadRecord>(h))); break;
     case RecordType::kExtendedState: {
       auto x = record_as<ExtendedStateRecord>(h);
       j["extended_state"] = {{"enabled", hex(x.enabled)}, {"permitted", hex(x.permitted)}};
       break;
     }
-    case RecordType::kSignalAction:
-      j["signal_actions"].push_back(describe_action(record_as<SignalActionRecord>(h)));
-      break;
-    case RecordType::kPendingSignal:
-      j["pending_signals"].push_back(describe_pending(record_as<PendingSignalRecord>(h)));
-      break;
+    case RecordType::kSignalAction: j["signal_actions"].push_back(describe_action(record_as<SignalActionRecord>(h))); break;
+    case RecordType::kPendingSignal: j["pending_signals"].push_back(describe_pending(record_as<PendingSignalRecord>(h))); break;
     case RecordType::kIntervalTimer: {
       auto t = record_as<IntervalTimerRecord>(h);
-      j["interval_timers"].push_back(
-          {{"which", t.which}, {"value_ns", t.value}, {"interval_ns", t.interval}});
+      j["interval_timers"].push_back({{"which", t.which}, {"value_ns", t.value}, {"interval_ns", t.interval}});
       break;
     }
-    case RecordType::kPosixTimer:
-      j["posix_timers"].push_back(describe_posix_timer(record_as<PosixTimerRecord>(h)));
-      break;
-    case RecordType::kDescription:
-      j["descriptions"].push_back(describe_description(record_as<DescriptionRecord>(h), h));
-      break;
+    case RecordType::kPosixTimer: j["posix_timers"].push_back(describe_posix_timer(record_as<PosixTimerRecord>(h))); break;
+    case RecordType::kDescription: j["descriptions"].push_back(describe_description(record_as<DescriptionRecord>(h), h)); break;
     case RecordType::kDescriptor: {
       auto d = record_as<DescriptorRecord>(h);
-      j["descriptors"].push_back(
-          {{"fd", d.fd}, {"description", d.description}, {"close_on_exec", d.close_on_exec != 0}});
+      j["descriptors"].push_back({{"fd", d.fd}, {"description", d.description}, {"close_on_exec", d.close_on_exec != 0}});
       break;
     }
-    case RecordType::kFileLock:
-      j["locks"].push_back(describe_lock(record_as<FileLockRecord>(h)));
-      break;
+    case RecordType::kFileLock: j["locks"].push_back(describe_lock(record_as<FileLockRecord>(h))); break;
     case RecordType::kContents: {
       auto c = record_as<ContentsRecord>(h);
       j["contents"].push_back({{"description", c.description}, {"size", c.size}, {"carried", c.carried}});
@@ -223,29 +194,22 @@ void add_record(Json& j, const RecordHeader* h) {
     }
     case RecordType::kEpollEntry: {
       auto e = record_as<EpollEntryRecord>(h);
-      j["epoll_entries"].push_back(
-          {{"epoll", e.epoll}, {"fd", e.fd}, {"events", hex(e.events)}, {"data", hex(e.data)}});
+      j["epoll_entries"].push_back({{"epoll", e.epoll}, {"fd", e.fd}, {"events", hex(e.events)}, {"data", hex(e.data)}});
       break;
     }
     case RecordType::kInotifyWatch: {
       auto w = record_as<InotifyWatchRecord>(h);
-      j["inotify_watches"].push_back({{"description", w.description},
-                                      {"watch", w.watch},
-                                      {"mask", hex(w.mask)},
-                                      {"path", tail_text(h)}});
+      j["inotify_watches"].push_back(
+          {{"description", w.description}, {"watch", w.watch}, {"mask", hex(w.mask)}, {"path", tail_text(h)}});
       break;
     }
-    case RecordType::kTerminal:
-      j["terminals"].push_back(describe_terminal(record_as<TerminalRecord>(h)));
-      break;
+    case RecordType::kTerminal: j["terminals"].push_back(describe_terminal(record_as<TerminalRecord>(h))); break;
     case RecordType::kProcess:
     case RecordType::kAuxv:
     case RecordType::kMapping:
-    case RecordType::kPackedPages:
-      break;
+    case RecordType::kPackedPages: break;
     default:
-      j["unknown_records"].push_back(
-          {{"type", static_cast<uint32_t>(h->type)}, {"required", (h->flags & kRecordRequired) != 0}});
+      j["unknown_records"].push_back({{"type", static_cast<uint32_t>(h->type)}, {"required", (h->flags & kRecordRequired) != 0}});
   }
 }
 
@@ -262,8 +226,7 @@ uint64_t saved_bytes(const CoreFile& core, const MappingRecord& m) {
 
 Json describe_core(const CoreFile& core) {
   Json j = {{"process", describe_process(core)}};
-  for (const char* list : {"texts", "threads", "mappings", "descriptors", "descriptions"})
-    j[list] = Json::array();
+  for (const char* list : {"texts", "threads", "mappings", "descriptors", "descriptions"}) j[list] = Json::array();
   for (const MappingEntry& m : core.mappings()) j["mappings"].push_back(describe_mapping(core, m));
   for (const RecordHeader* h : core.records()) add_record(j, h);
   return j;

@@ -19,8 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Image {
-  explicit Image(const std::string& path)
-      : directory(resolve_image(path)), manifest(read_manifest(directory)) {
+  explicit Image(const std::string& path) : directory(resolve_image(path)), manifest(read_manifest(directory)) {
     for (const ManifestProcess& p : manifest.processes)
       cores[p.vpid] = std::make_unique<CoreFile>(directory + "/" + p.core, p.bytes);
   }
@@ -92,8 +91,7 @@ uint64_t changed_pages(const CoreFile& a, const CoreFile& b, const MappingRecord
   }
   uint64_t changed = 0, done = 0;
   for (auto [start, end] : saved)
-    for (uint64_t at = std::max(start, done); at < end; at += kPage, done = at)
-      changed += !same_page(a, b, at);
+    for (uint64_t at = std::max(start, done); at < end; at += kPage, done = at) changed += !same_page(a, b, at);
   return changed;
 }
 
@@ -104,11 +102,7 @@ Json compare_pages(const CoreFile& a, const CoreFile& b, uint64_t& total) {
     if (!old) continue;
     uint64_t n = changed_pages(a, b, m.record);
     total += n;
-    if (n)
-      list.push_back({{"start", fmt::format("{:#x}", m.record.start)},
-                      {"pages", n},
-                      {"kind", "memory"},
-                      {"path", m.path}});
+    if (n) list.push_back({{"start", fmt::format("{:#x}", m.record.start)}, {"pages", n}, {"kind", "memory"}, {"path", m.path}});
   }
   return list;
 }
@@ -126,10 +120,8 @@ Json compare_cores(const CoreFile& a, const CoreFile& b) {
 
 std::string brief(const Json& e) {
   std::string s;
-  for (const char* key : {"vtid", "fd", "start", "end", "name", "protection", "kind", "path", "position",
-                          "blocked_in", "bytes"})
-    if (e.contains(key) && e[key] != "")
-      s += fmt::format(" {}", e[key].is_string() ? e[key].get<std::string>() : e[key].dump());
+  for (const char* key : {"vtid", "fd", "start", "end", "name", "protection", "kind", "path", "position", "blocked_in", "bytes"})
+    if (e.contains(key) && e[key] != "") s += fmt::format(" {}", e[key].is_string() ? e[key].get<std::string>() : e[key].dump());
   return s;
 }
 
@@ -137,10 +129,8 @@ void print_process(int vpid, const Json& d) {
   fmt::print("process {}: {} changed pages\n", vpid, d["pages"].get<uint64_t>());
   for (const Json& c : d["changes"]) {
     std::string what = c["what"], change = c["change"];
-    if (change == "changed")
-      fmt::print("  {} changed:{}  ->{}\n", what, brief(c["before"]), brief(c["after"]));
-    else
-      fmt::print("  {} {}:{}\n", what, change, brief(c.contains("after") ? c["after"] : c["before"]));
+    if (change == "changed") fmt::print("  {} changed:{}  ->{}\n", what, brief(c["before"]), brief(c["after"]));
+    else fmt::print("  {} {}:{}\n", what, change, brief(c.contains("after") ? c["after"] : c["before"]));
   }
   for (const Json& m : d["memory"])
     fmt::print("  {} pages changed at {} {}\n", m["pages"].get<uint64_t>(), m["start"].get<std::string>(),
@@ -153,10 +143,8 @@ int run(const Arguments& a) {
   for (auto& [vpid, core] : after.cores) {
     auto old = before.cores.find(vpid);
     Json d = old == before.cores.end() ? Json{{"change", "new"}} : compare_cores(*old->second, *core);
-    if (!a.has("json") && old != before.cores.end())
-      print_process(vpid, d);
-    else if (!a.has("json"))
-      fmt::print("process {}: new\n", vpid);
+    if (!a.has("json") && old != before.cores.end()) print_process(vpid, d);
+    else if (!a.has("json")) fmt::print("process {}: new\n", vpid);
     d["vpid"] = vpid;
     processes.push_back(d);
   }
@@ -166,8 +154,7 @@ int run(const Arguments& a) {
     processes.push_back({{"change", "gone"}, {"vpid", vpid}});
   }
   if (a.has("json"))
-    print_json(
-        {{"schema_version", 1}, {"a", before.directory}, {"b", after.directory}, {"processes", processes}});
+    print_json({{"schema_version", 1}, {"a", before.directory}, {"b", after.directory}, {"processes", processes}});
   return 0;
 }
 

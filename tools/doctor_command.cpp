@@ -29,9 +29,7 @@ Json cpu_json() {
   Json names = Json::array();
   for (unsigned i = 0; i < kCpuFeatureCount; ++i)
     if (set.has(i)) names.push_back(kCpuFeatures[i].name);
-  return {{"level", fmt::format("x86-64-v{}", cpu_level_of(set))},
-          {"xstate_bytes", cpu_xstate_bytes()},
-          {"features", names}};
+  return {{"level", fmt::format("x86-64-v{}", cpu_level_of(set))}, {"xstate_bytes", cpu_xstate_bytes()}, {"features", names}};
 }
 
 Json part_json(const char* name, std::string (*find)()) {
@@ -47,10 +45,8 @@ Json limits_json() {
   auto put = [&](const char* name, int resource) {
     rlimit l = {};
     getrlimit(static_cast<__rlimit_resource>(resource), &l);
-    if (l.rlim_cur == RLIM_INFINITY)
-      j[name] = "unlimited";
-    else
-      j[name] = l.rlim_cur;
+    if (l.rlim_cur == RLIM_INFINITY) j[name] = "unlimited";
+    else j[name] = l.rlim_cur;
   };
   put("file_size", RLIMIT_FSIZE), put("descriptors", RLIMIT_NOFILE), put("processes", RLIMIT_NPROC);
   put("address_space", RLIMIT_AS), put("locked_memory", RLIMIT_MEMLOCK);
@@ -82,46 +78,36 @@ Json examine() {
   }
   Json parts = {part_json("libmig.so", library_path), part_json("mig-restart", stub_path)};
   for (const Json& p : parts) ok = ok && p["ok"].get<bool>();
-  return {{"schema_version", 1},    {"ok", ok},
-          {"version", MIG_VERSION}, {"host", u.nodename},
-          {"kernel", u.release},    {"machine", u.machine},
-          {"cpu", cpu_json()},      {"parts", parts},
-          {"probes", probes},       {"space", space_json()},
+  return {{"schema_version", 1},    {"ok", ok},          {"version", MIG_VERSION}, {"host", u.nodename}, {"kernel", u.release},
+          {"machine", u.machine},   {"cpu", cpu_json()}, {"parts", parts},         {"probes", probes},   {"space", space_json()},
           {"limits", limits_json()}};
 }
 
 void print_report(const Json& j) {
   auto word = [](const Json& v) { return v.is_string() ? v.get<std::string>() : v.dump(); };
-  fmt::print("mig {} on {}, Linux {}, {}, CPU level {}\n\n", word(j["version"]), word(j["host"]),
-             word(j["kernel"]), word(j["machine"]), word(j["cpu"]["level"]));
+  fmt::print("mig {} on {}, Linux {}, {}, CPU level {}\n\n", word(j["version"]), word(j["host"]), word(j["kernel"]),
+             word(j["machine"]), word(j["cpu"]["level"]));
   Table table({"", "WHAT", ""});
   for (const Json& p : j["parts"])
-    table.add({p["ok"] == true ? "ok" : "MISSING", word(p["name"]),
-               word(p["ok"] == true ? p["path"] : p["message"])});
+    table.add({p["ok"] == true ? "ok" : "MISSING", word(p["name"]), word(p["ok"] == true ? p["path"] : p["message"])});
   for (const Json& p : j["probes"])
-    table.add({p["ok"] == true       ? "ok"
-               : p["needed"] == true ? "MISSING"
-                                     : "without",
-               word(p["name"]), word(p["about"])});
+    table.add({p["ok"] == true ? "ok" : p["needed"] == true ? "MISSING" : "without", word(p["name"]), word(p["about"])});
   for (const Json& s : j["space"]) {
     std::string state = s["exists"] != true     ? "made when needed"
                         : s["writable"] == true ? size_text(s["free"]) + " free"
                                                 : "not writable";
-    table.add({s["exists"] == true && s["writable"] != true ? "without" : "ok", "space",
-               word(s["path"]) + ": " + state});
+    table.add({s["exists"] == true && s["writable"] != true ? "without" : "ok", "space", word(s["path"]) + ": " + state});
   }
   for (const auto& [name, value] : j["limits"].items()) table.add({"", "limit", name + " " + word(value)});
   table.print();
-  fmt::print("\n{}\n", j["ok"] == true ? "This host can checkpoint and restart jobs."
-                                       : "Something that mig needs is missing here.");
+  fmt::print("\n{}\n",
+             j["ok"] == true ? "This host can checkpoint and restart jobs." : "Something that mig needs is missing here.");
 }
 
 int run(const Arguments& a) {
   Json j = a.has("HOST") ? remote_doctor(a.text("HOST")) : examine();
-  if (a.has("json"))
-    print_json(j);
-  else
-    print_report(j);
+  if (a.has("json")) print_json(j);
+  else print_report(j);
   return j.value("ok", false) ? kExitDone : kExitRefused;
 }
 

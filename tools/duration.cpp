@@ -12,8 +12,7 @@ namespace mig {
 namespace {
 
 [[noreturn]] void refuse(const std::string& option, const std::string& text, const char* wanted) {
-  throw Problem(Error::kBadArgument, fmt::format("{} {}", option, text),
-                fmt::format("this is not {}", wanted));
+  throw Problem(Error::kBadArgument, fmt::format("{} {}", option, text), fmt::format("this is not {}", wanted));
 }
 
 }  // namespace
@@ -27,8 +26,7 @@ double parse_duration(const std::string& option, const std::string& text) {
   if (!strcmp(end, "m") || !strcmp(end, "min")) unit = 60;
   if (!strcmp(end, "h")) unit = 3600;
   if (!strcmp(end, "d")) unit = 86400;
-  if (end == text.c_str() || unit == 0 || !(v >= 0) || v > 1e9)
-    refuse(option, text, "a time such as 30, 90s, 10m or 2h");
+  if (end == text.c_str() || unit == 0 || !(v >= 0) || v > 1e9) refuse(option, text, "a time such as 30, 90s, 10m or 2h");
   return v * unit;
 }
 
@@ -44,18 +42,13 @@ int parse_signal(const std::string& text) {
   std::string name = text;
   for (char& c : name) c = static_cast<char>(toupper(c));
   if (name.compare(0, 3, "SIG") == 0) name = name.substr(3);
-  if (!name.empty() && isdigit(static_cast<unsigned char>(name[0])))
-    return static_cast<int>(parse_number("signal", name, 0, 64));
+  if (!name.empty() && isdigit(static_cast<unsigned char>(name[0]))) return static_cast<int>(parse_number("signal", name, 0, 64));
   for (int s = 1; s <= 31; ++s)
     if (const char* abbreviation = sigabbrev_np(s); abbreviation && name == abbreviation) return s;
   if (name.compare(0, 5, "RTMIN") == 0)
-    return SIGRTMIN + static_cast<int>(name.size() == 5
-                                           ? 0
-                                           : parse_number("signal", name.substr(5), 0, SIGRTMAX - SIGRTMIN));
+    return SIGRTMIN + static_cast<int>(name.size() == 5 ? 0 : parse_number("signal", name.substr(5), 0, SIGRTMAX - SIGRTMIN));
   if (name.compare(0, 5, "RTMAX") == 0)
-    return SIGRTMAX + static_cast<int>(name.size() == 5
-                                           ? 0
-                                           : parse_number("signal", name.substr(5), SIGRTMIN - SIGRTMAX, 0));
+    return SIGRTMAX + static_cast<int>(name.size() == 5 ? 0 : parse_number("signal", name.substr(5), SIGRTMIN - SIGRTMAX, 0));
   refuse("signal", text, "a signal's name or number");
 }
 

@@ -16,36 +16,25 @@ using Json = nlohmann::ordered_json;
 
 const char* exit_words(int code) {
   switch (code) {
-    case kExitDone:
-      return "done";
-    case kExitRequest:
-      return "the request is wrong";
-    case kExitUsage:
-      return "usage";
-    case kExitRefused:
-      return "refused by the environment";
-    case kExitPartial:
-      return "done in part";
-    case kExitDeadline:
-      return "deadline missed";
-    case kExitDamaged:
-      return "image damaged or of an unknown format";
-    case kExitTransport:
-      return "transport failed";
-    default:
-      return "internal";
+    case kExitDone: return "done";
+    case kExitRequest: return "the request is wrong";
+    case kExitUsage: return "usage";
+    case kExitRefused: return "refused by the environment";
+    case kExitPartial: return "done in part";
+    case kExitDeadline: return "deadline missed";
+    case kExitDamaged: return "image damaged or of an unknown format";
+    case kExitTransport: return "transport failed";
+    default: return "internal";
   }
 }
 
 const ErrorInfo& look_up(const std::string& word) {
   std::string digits = word;
   if (digits.size() > 3 && (digits[0] == 'M' || digits[0] == 'm')) digits = digits.substr(3);
-  bool number =
-      !digits.empty() && digits.size() < 6 && digits.find_first_not_of("0123456789") == std::string::npos;
+  bool number = !digits.empty() && digits.size() < 6 && digits.find_first_not_of("0123456789") == std::string::npos;
   const ErrorInfo* info = number ? error_info(static_cast<unsigned>(atoi(digits.c_str()))) : nullptr;
   if (info) return *info;
-  throw Problem(Error::kBadArgument, word, "no error has that code",
-                "`mig explain` without a code lists all of them.");
+  throw Problem(Error::kBadArgument, word, "no error has that code", "`mig explain` without a code lists all of them.");
 }
 
 Json error_json(const ErrorInfo& e) {
@@ -64,10 +53,8 @@ int list_all(bool json) {
     table.add({code_text(e.code), std::to_string(e.exit), e.title});
     all.push_back(error_json(e));
   }
-  if (json)
-    print_json({{"schema_version", 1}, {"errors", all}});
-  else
-    table.print();
+  if (json) print_json({{"schema_version", 1}, {"errors", all}});
+  else table.print();
   return 0;
 }
 

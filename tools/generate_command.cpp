@@ -15,14 +15,10 @@ namespace {
 std::string roff(const std::string& text) {
   std::string s;
   for (char c : text) {
-    if (c == '\\')
-      s += "\\e";
-    else if (c == '-')
-      s += "\\-";
-    else if (c == '\'' && s.empty())
-      s += "\\(aq";
-    else
-      s += c;
+    if (c == '\\') s += "\\e";
+    else if (c == '-') s += "\\-";
+    else if (c == '\'' && s.empty()) s += "\\(aq";
+    else s += c;
   }
   return !s.empty() && s[0] == '.' ? "\\&" + s : s;
 }
@@ -32,8 +28,7 @@ std::string head(const std::string& title) {
 }
 
 std::string option_page(const Option& o) {
-  std::string names =
-      o.brief ? fmt::format("\\-{}, \\-\\-{}", o.brief, roff(o.name)) : fmt::format("\\-\\-{}", roff(o.name));
+  std::string names = o.brief ? fmt::format("\\-{}, \\-\\-{}", o.brief, roff(o.name)) : fmt::format("\\-\\-{}", roff(o.name));
   std::string value = o.value ? fmt::format(" \\fI{}\\fR", o.value) : "";
   return fmt::format(".TP\n\\fB{}\\fR{}\n{}{}. Environment: {}.\n", names, value, roff(o.help),
                      o.repeats ? " (may be given several times)" : "", environment_name(o.name));
@@ -41,8 +36,8 @@ std::string option_page(const Option& o) {
 
 std::string command_page(const Command& c) {
   std::string s = head(fmt::format("MIG\\-{}", c.name));
-  s += fmt::format(".SH NAME\nmig\\-{} \\- {}\n.SH SYNOPSIS\n\\fB{}\\fR\n.SH DESCRIPTION\n{}\n", c.name,
-                   roff(c.summary), roff(usage_line(c)), roff(c.description));
+  s += fmt::format(".SH NAME\nmig\\-{} \\- {}\n.SH SYNOPSIS\n\\fB{}\\fR\n.SH DESCRIPTION\n{}\n", c.name, roff(c.summary),
+                   roff(usage_line(c)), roff(c.description));
   if (!c.positionals.empty() || !c.options.empty()) s += ".SH OPTIONS\n";
   for (const Positional& p : c.positionals) s += fmt::format(".TP\n\\fI{}\\fR\n{}.\n", p.name, roff(p.help));
   for (const Option& o : c.options) s += option_page(o);
@@ -76,10 +71,8 @@ std::string main_page() {
        "LD_PRELOAD=libmig.so is a job.\n.SH COMMANDS\n";
   for (const Command& c : commands())
     if (!c.hidden)
-      s += fmt::format(".TP\n\\fB{}\\fR\n{}. See \\fBmig\\-{}\\fR(1).\n", roff(usage_line(c)),
-                       roff(c.summary), c.name);
-  return s + kEnvironment + kExitStatus +
-         ".SH SEE ALSO\n\\fBcriu\\fR(8), \\fBld.so\\fR(8), \\fBcore\\fR(5)\n";
+      s += fmt::format(".TP\n\\fB{}\\fR\n{}. See \\fBmig\\-{}\\fR(1).\n", roff(usage_line(c)), roff(c.summary), c.name);
+  return s + kEnvironment + kExitStatus + ".SH SEE ALSO\n\\fBcriu\\fR(8), \\fBld.so\\fR(8), \\fBcore\\fR(5)\n";
 }
 
 void write_file(const std::filesystem::path& path, const std::string& text) {
@@ -130,12 +123,9 @@ std::string bash_completion() {
 std::string zsh_text(const std::string& text) {
   std::string s;
   for (char c : text) {
-    if (c == '\'')
-      s += "'\\''";
-    else if (c == '[' || c == ']' || c == ':')
-      s += std::string("\\") + c;
-    else
-      s += c;
+    if (c == '\'') s += "'\\''";
+    else if (c == '[' || c == ']' || c == ':') s += std::string("\\") + c;
+    else s += c;
   }
   return s;
 }
@@ -152,8 +142,7 @@ std::string zsh_completion() {
     names += fmt::format("    '{}:{}'\n", c.name, zsh_text(c.summary));
     std::string words;
     for (const Option& o : c.options) words += zsh_option(o);
-    if (takes_target(c))
-      words += " '1:job:($(mig ls 2>/dev/null | awk \"NR > 1 { print \\$1 }\" | sort -u))'";
+    if (takes_target(c)) words += " '1:job:($(mig ls 2>/dev/null | awk \"NR > 1 { print \\$1 }\" | sort -u))'";
     words += c.rest ? " '*::program:_normal'" : " '*:file:_files'";
     cases += fmt::format("    {}) _arguments{} ;;\n", c.name, words);
   }
@@ -166,12 +155,9 @@ std::string zsh_completion() {
 
 int run(const Arguments& a) {
   std::string what = a.text("WHAT"), argument = a.text("ARGUMENT");
-  if (what == "man")
-    generate_manual(argument);
-  else if (what == "completion" && argument == "bash")
-    fmt::print("{}", bash_completion());
-  else if (what == "completion" && argument == "zsh")
-    fmt::print("{}", zsh_completion());
+  if (what == "man") generate_manual(argument);
+  else if (what == "completion" && argument == "bash") fmt::print("{}", bash_completion());
+  else if (what == "completion" && argument == "zsh") fmt::print("{}", zsh_completion());
   else
     throw Problem(Error::kBadArgument, "generate " + what + " " + argument,
                   "it is `man DIR`, `completion bash` or `completion zsh`");

@@ -18,8 +18,7 @@ Json stacks_json(const CoreFile& core) {
   for (const Stack& s : unwind_stacks(core)) {
     Json frames = Json::array();
     for (const Frame& f : s.frames)
-      frames.push_back(
-          {{"address", fmt::format("{:#x}", f.address)}, {"symbol", f.symbol}, {"module", f.module}});
+      frames.push_back({{"address", fmt::format("{:#x}", f.address)}, {"symbol", f.symbol}, {"module", f.module}});
     stacks.push_back({{"vtid", s.vtid}, {"frames", frames}});
   }
   return stacks;
@@ -35,16 +34,16 @@ void print_summary(const Manifest& m, const std::string& image) {
   fmt::print(
       "image       {}\njob         {}\ntaken       {} on {} ({})\ngeneration  {}\nsize        {}, {} "
       "process{}\nstopped     {:.1f} ms\n",
-      image, m.job, date_text(m.created), m.host, m.kernel, m.generation, size_text(m.bytes),
-      m.processes.size(), m.processes.size() == 1 ? "" : "es", m.stopped_ms);
+      image, m.job, date_text(m.created), m.host, m.kernel, m.generation, size_text(m.bytes), m.processes.size(),
+      m.processes.size() == 1 ? "" : "es", m.stopped_ms);
   if (!m.cpu_level.empty()) fmt::print("cpu level   {}\n", m.cpu_level);
 }
 
 void print_mappings(const Json& core) {
   Table table({"RANGE", "PROT", "SIZE>", "SAVED>", "KIND", "ADVICE", "PATH"});
   for (const Json& m : core["mappings"])
-    table.add({text(m, "start").substr(2) + "-" + text(m, "end").substr(2), text(m, "protection"),
-               size_text(m["bytes"]), size_text(m["saved"]), text(m, "kind"), text(m, "advice"),
+    table.add({text(m, "start").substr(2) + "-" + text(m, "end").substr(2), text(m, "protection"), size_text(m["bytes"]),
+               size_text(m["saved"]), text(m, "kind"), text(m, "advice"),
                text(m, "path") + (m.contains("deleted") ? " (deleted)" : "")});
   fmt::print("\n  memory map\n");
   table.print();
@@ -109,10 +108,8 @@ int run(const Arguments& a) {
     CoreFile core(image + "/" + p.core, p.bytes);
     Json j = describe_core(core);
     if (a.has("stacks")) j["stacks"] = stacks_json(core);
-    if (!a.has("json"))
-      print_core(p, j);
-    else
-      cores.push_back(std::move(j));
+    if (!a.has("json")) print_core(p, j);
+    else cores.push_back(std::move(j));
   }
   out["cores"] = std::move(cores);
   if (a.has("json")) print_json(out);
@@ -122,18 +119,16 @@ int run(const Arguments& a) {
 }  // namespace
 
 Command inspect_command() {
-  return {
-      "inspect",
-      "show what is in an image",
-      "Shows an image: where and when it was taken, its processes, their threads, descriptors and memory "
-      "maps. With --stacks "
-      "the backtrace of every thread, unwound over the image's own memory. `mig core` makes a file for gdb.",
-      {{"IMAGE", "an image, or a directory of images (its latest)"}},
-      {{"stacks", nullptr, nullptr, "with the backtrace of every thread"},
-       {"json", nullptr, nullptr, "print JSON"}},
-      nullptr,
-      {"mig inspect sim.mig --stacks"},
-      run};
+  return {"inspect",
+          "show what is in an image",
+          "Shows an image: where and when it was taken, its processes, their threads, descriptors and memory "
+          "maps. With --stacks "
+          "the backtrace of every thread, unwound over the image's own memory. `mig core` makes a file for gdb.",
+          {{"IMAGE", "an image, or a directory of images (its latest)"}},
+          {{"stacks", nullptr, nullptr, "with the backtrace of every thread"}, {"json", nullptr, nullptr, "print JSON"}},
+          nullptr,
+          {"mig inspect sim.mig --stacks"},
+          run};
 }
 
 }  // namespace mig

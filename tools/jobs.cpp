@@ -62,8 +62,7 @@ JobPtr open_job(const std::string& path) {
 }
 
 bool is_number(const std::string& s) {
-  return !s.empty() && s.size() < 10 &&
-         std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !s.empty() && s.size() < 10 && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 void refuse_foreign(int pid, const std::string& object) {
@@ -120,8 +119,7 @@ std::string run_directory() {
 std::string made_run_directory() {
   std::string d = run_directory();
   if (mkdir(d.c_str(), 0700) != 0 && errno != EEXIST)
-    throw Problem(Error::kNotWritable, "run directory " + d, kernel_reason(errno),
-                  "Name another directory with MIG_RUN.");
+    throw Problem(Error::kNotWritable, "run directory " + d, kernel_reason(errno), "Name another directory with MIG_RUN.");
   struct stat st;
   if (lstat(d.c_str(), &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
     throw Problem(Error::kWrongUser, "run directory " + d, "it is not a directory of this user",

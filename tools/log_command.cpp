@@ -59,8 +59,7 @@ Json live_descriptors(int pid) {
 }
 
 Json live_process(const Member& m) {
-  return {{"process",
-           {{"vpid", m.vpid}, {"vppid", m.vppid}, {"vpgid", m.vpgid}, {"vsid", m.vsid}, {"pid", m.pid}}},
+  return {{"process", {{"vpid", m.vpid}, {"vppid", m.vppid}, {"vpgid", m.vpgid}, {"vsid", m.vsid}, {"pid", m.pid}}},
           {"texts",
            {{{"role", "executable"}, {"text", link_of(fmt::format("/proc/{}/exe", m.pid))}},
             {{"role", "working-directory"}, {"text", link_of(fmt::format("/proc/{}/cwd", m.pid))}}}},
@@ -75,10 +74,7 @@ Json live_process(const Member& m) {
 Json live_log(const Target& t) {
   Json processes = Json::array();
   for (const Member& m : live_members(*t.job)) processes.push_back(live_process(m));
-  return {{"schema_version", 1},
-          {"job", t.job->name()},
-          {"generation", (*t.job)->generation},
-          {"processes", processes}};
+  return {{"schema_version", 1}, {"job", t.job->name()}, {"generation", (*t.job)->generation}, {"processes", processes}};
 }
 
 std::string plain(const Json& v) {
@@ -90,8 +86,7 @@ void print_entry(std::string what, const Json& entry) {
   if (what != "process" && what.back() == 's') what.pop_back();
   std::string line = what;
   for (const auto& [key, value] : entry.items())
-    if (!(value.is_string() && value.get<std::string>().empty()))
-      line += fmt::format(" {}={}", key, plain(value));
+    if (!(value.is_string() && value.get<std::string>().empty())) line += fmt::format(" {}={}", key, plain(value));
   fmt::print("{}\n", line);
 }
 
@@ -101,8 +96,7 @@ void print_log(const Json& log) {
     for (const auto& [key, value] : process.items()) {
       if (value.is_array())
         for (const Json& entry : value) print_entry(key, entry);
-      else if (!value.empty())
-        print_entry(key, value);
+      else if (!value.empty()) print_entry(key, value);
     }
 }
 
@@ -115,10 +109,8 @@ int run(const Arguments& a) {
     if (p.code() != static_cast<unsigned>(Error::kNoSuchJob) || access(target.c_str(), F_OK) != 0) throw;
     log = image_log(resolve_image(target));
   }
-  if (a.has("json"))
-    print_json(log);
-  else
-    print_log(log);
+  if (a.has("json")) print_json(log);
+  else print_log(log);
   return 0;
 }
 

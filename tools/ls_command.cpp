@@ -41,38 +41,34 @@ void print_table(const Json& jobs) {
   for (const Json& job : jobs)
     for (const Json& p : job["processes"])
       table.add({job["job"], std::to_string(p["vpid"].get<int>()), std::to_string(p["pid"].get<int>()),
-                 std::to_string(p["ppid"].get<int>()), p["state"], std::to_string(p["threads"].get<int>()),
-                 size_text(p["rss"]), date_text(job["last_checkpoint"]), join_command(p["command"])});
+                 std::to_string(p["ppid"].get<int>()), p["state"], std::to_string(p["threads"].get<int>()), size_text(p["rss"]),
+                 date_text(job["last_checkpoint"]), join_command(p["command"])});
   table.print();
 }
 
 int run(const Arguments& a) {
   Json jobs = Json::array();
   for (const JobPtr& job : find_jobs()) jobs.push_back(job_json(*job));
-  if (a.has("json"))
-    print_json({{"schema_version", 1}, {"jobs", jobs}});
-  else if (jobs.empty())
-    fmt::print(stderr, "mig: no jobs of this user on this host; start one with `mig run -- PROG`\n");
-  else
-    print_table(jobs);
+  if (a.has("json")) print_json({{"schema_version", 1}, {"jobs", jobs}});
+  else if (jobs.empty()) fmt::print(stderr, "mig: no jobs of this user on this host; start one with `mig run -- PROG`\n");
+  else print_table(jobs);
   return 0;
 }
 
 }  // namespace
 
 Command ls_command() {
-  return {
-      "ls",
-      "list this user's jobs and their processes",
-      "Lists the jobs of this user on this host and their processes: the job's name, the virtual pid (the "
-      "one the "
-      "program itself sees, the same on every host), the real pid, the virtual pid of the parent, the state, "
-      "threads, resident memory, the time of the last checkpoint, and the command.",
-      {},
-      {{"json", nullptr, nullptr, "print JSON"}},
-      nullptr,
-      {"mig ls", "mig ls --json"},
-      run};
+  return {"ls",
+          "list this user's jobs and their processes",
+          "Lists the jobs of this user on this host and their processes: the job's name, the virtual pid (the "
+          "one the "
+          "program itself sees, the same on every host), the real pid, the virtual pid of the parent, the state, "
+          "threads, resident memory, the time of the last checkpoint, and the command.",
+          {},
+          {{"json", nullptr, nullptr, "print JSON"}},
+          nullptr,
+          {"mig ls", "mig ls --json"},
+          run};
 }
 
 }  // namespace mig

@@ -26,8 +26,7 @@ constexpr char kChecksumLine[] = "\n\"checksum\":\"";
 void verify_text(const std::string& text, const std::string& object) {
   if (text.empty()) throw Problem(Error::kTruncated, object, "the file is empty");
   size_t at = text.rfind(kChecksumLine);
-  if (at == std::string::npos)
-    throw Problem(Error::kTruncated, object, "its last line, the checksum, is missing");
+  if (at == std::string::npos) throw Problem(Error::kTruncated, object, "its last line, the checksum, is missing");
   size_t digits = at + strlen(kChecksumLine);
   std::string tail = text.substr(std::min(digits + 16, text.size()));
   while (!tail.empty() && tail.back() == '\n') tail.pop_back();
@@ -67,8 +66,7 @@ Manifest parse(const Json& j) {
   Json cpu = j.value("cpu", Json::object());
   m.features = cpu.value("features", std::vector<std::string>{});
   m.required = cpu.value("required", std::vector<std::string>{});
-  if (auto v = cpu.find("level"); v != cpu.end())
-    m.cpu_level = v->is_string() ? v->get<std::string>() : v->dump();
+  if (auto v = cpu.find("level"); v != cpu.end()) m.cpu_level = v->is_string() ? v->get<std::string>() : v->dump();
   m.xstate_bytes = cpu.value("xstate_bytes", uint64_t{0});
   for (const Json& p : j.at("processes")) m.processes.push_back(parse_process(p));
   for (const Json& f : j.value("files", Json::array())) m.files.push_back(parse_file(f));
@@ -119,8 +117,7 @@ Manifest read_manifest(const std::string& image) {
     throw Problem(Error::kVersion, object, e.what());
   }
   if (m.machine != "x86_64")
-    throw Problem(Error::kArchitecture, image,
-                  fmt::format("it was taken on {}, this machine is x86_64", m.machine));
+    throw Problem(Error::kArchitecture, image, fmt::format("it was taken on {}, this machine is x86_64", m.machine));
   if (m.processes.empty()) throw Problem(Error::kVersion, image, "it holds no process");
   return m;
 }

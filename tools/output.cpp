@@ -19,12 +19,9 @@ void Table::print() const {
   for (const auto& row : rows) {
     std::string line;
     for (size_t c = 0; c < row.size() && c < width.size(); ++c) {
-      if (right[c])
-        line += fmt::format("{:>{}}", row[c], width[c]);
-      else if (c + 1 == row.size())
-        line += row[c];
-      else
-        line += fmt::format("{:<{}}", row[c], width[c]);
+      if (right[c]) line += fmt::format("{:>{}}", row[c], width[c]);
+      else if (c + 1 == row.size()) line += row[c];
+      else line += fmt::format("{:<{}}", row[c], width[c]);
       if (c + 1 < row.size()) line += "  ";
     }
     fmt::print("{}\n", line);

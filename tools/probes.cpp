@@ -89,8 +89,7 @@ bool reads_pagemap() {
   pages[0] = 1;
   ScopedFd map(open_path("/proc/self/pagemap", O_RDONLY));
   uint64_t entry = 0;
-  return pread_all(map.get(), &entry, sizeof entry, reinterpret_cast<uint64_t>(pages) / kPage * 8) == 8 &&
-         entry >> 63;
+  return pread_all(map.get(), &entry, sizeof entry, reinterpret_cast<uint64_t>(pages) / kPage * 8) == 8 && entry >> 63;
 }
 
 uint64_t stat_field(int number) {
@@ -105,8 +104,7 @@ bool sets_bounds() {
   prctl_mm_map m = {};
   m.start_code = stat_field(26), m.end_code = stat_field(27), m.start_stack = stat_field(28);
   m.start_data = stat_field(45), m.end_data = stat_field(46), m.start_brk = stat_field(47);
-  m.arg_start = stat_field(48), m.arg_end = stat_field(49), m.env_start = stat_field(50),
-  m.env_end = stat_field(51);
+  m.arg_start = stat_field(48), m.arg_end = stat_field(49), m.env_start = stat_field(50), m.env_end = stat_field(51);
   m.brk = reinterpret_cast<uint64_t>(sbrk(0));
   m.exe_fd = ~0u;
   return prctl(PR_SET_MM, PR_SET_MM_MAP, &m, sizeof m, 0) == 0;
@@ -130,8 +128,7 @@ bool chooses_pids() {
   }
   pid_t wanted = 31337;
   struct {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
-        cgroup;
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
   } a = {};
   a.exit_signal = SIGCHLD, a.set_tid = reinterpret_cast<uint64_t>(&wanted), a.set_tid_size = 1;
   long child = syscall(SYS_clone3, &a, sizeof a);
@@ -162,13 +159,10 @@ std::vector<Probe> probe_host() {
       {"pagemap", in_child(reads_pagemap), true, "/proc/self/pagemap tells which pages exist; mount /proc"},
       {"set-mm-map", in_child(sets_bounds), true,
        "PR_SET_MM_MAP restores brk and the command line; needs CONFIG_CHECKPOINT_RESTORE"},
-      {"queue-signals", in_child(queues_to_itself), true,
-       "rt_sigqueueinfo to oneself brings pending signals back"},
-      {"kcmp", in_child(compares_files), false,
-       "kcmp tells which descriptors share a description; needs CONFIG_KCMP"},
+      {"queue-signals", in_child(queues_to_itself), true, "rt_sigqueueinfo to oneself brings pending signals back"},
+      {"kcmp", in_child(compares_files), false, "kcmp tells which descriptors share a description; needs CONFIG_KCMP"},
       {"memfd", in_child(runs_children_of_shm), false, "memfd_create holds shared anonymous memory"},
-      {"pagemap-scan", in_child(scans_pages), false,
-       "PAGEMAP_SCAN finds saved pages faster; needs Linux 6.7"},
+      {"pagemap-scan", in_child(scans_pages), false, "PAGEMAP_SCAN finds saved pages faster; needs Linux 6.7"},
       {"write-tracking", in_child(tracks_writes), false,
        "userfaultfd write-protection tells which pages changed since the last image; needs Linux 6.7"},
       {"user-namespaces", in_child(makes_namespaces), false,

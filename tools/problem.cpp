@@ -23,13 +23,11 @@ std::string kernel_reason(long error) {
   return strerror(static_cast<int>(error < 0 ? -error : error));
 }
 
-Problem::Problem(Error error, std::string object, std::string cause, std::string remedy)
-    : code_(static_cast<unsigned>(error)) {
+Problem::Problem(Error error, std::string object, std::string cause, std::string remedy) : code_(static_cast<unsigned>(error)) {
   const ErrorInfo* info = error_info(code_);
   if (cause.empty() && info) cause = info->title;
   if (remedy.empty() && info) remedy = info->remedy;
-  sentence_ =
-      fmt::format("{}: {} {} ({})", object, as_sentence(cause), as_sentence(remedy), code_text(code_));
+  sentence_ = fmt::format("{}: {} {} ({})", object, as_sentence(cause), as_sentence(remedy), code_text(code_));
 }
 
 Problem Problem::said(unsigned code, std::string sentence) {

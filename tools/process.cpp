@@ -77,8 +77,7 @@ std::string status_field(int pid, const std::string& field) {
 }
 
 std::string thread_status_field(int pid, int tid, const std::string& field) {
-  return find_field(slurp("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status"),
-                    field);
+  return find_field(slurp("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status"), field);
 }
 
 bool process_alive(int pid, uint64_t start) {
@@ -89,22 +88,14 @@ bool process_alive(int pid, uint64_t start) {
 
 const char* state_word(char state) {
   switch (state) {
-    case 'R':
-      return "running";
-    case 'S':
-      return "sleeping";
-    case 'D':
-      return "uninterruptible";
-    case 'T':
-      return "stopped";
-    case 't':
-      return "traced";
-    case 'Z':
-      return "zombie";
-    case 'I':
-      return "idle";
-    default:
-      return "dead";
+    case 'R': return "running";
+    case 'S': return "sleeping";
+    case 'D': return "uninterruptible";
+    case 'T': return "stopped";
+    case 't': return "traced";
+    case 'Z': return "zombie";
+    case 'I': return "idle";
+    default: return "dead";
   }
 }
 

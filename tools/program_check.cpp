@@ -29,8 +29,7 @@ std::string describe(const std::string& path, const std::string& script) {
   return script.empty() ? path : script + " (interpreter " + path + ")";
 }
 
-[[noreturn]] void refuse_program(Error error, const std::string& path, const std::string& script,
-                                 const char* cause) {
+[[noreturn]] void refuse_program(Error error, const std::string& path, const std::string& script, const char* cause) {
   bool through = !script.empty() && error != Error::kNoProgram;
   throw Problem(through ? Error::kStaticInterpreter : error, describe(path, script), cause);
 }
@@ -49,11 +48,9 @@ void check_privilege(const std::string& path, const std::string& script) {
 }
 
 void check_header(const Elf64_Ehdr& h, const std::string& path, const std::string& script) {
-  if (h.e_ident[EI_CLASS] != ELFCLASS64)
-    refuse_program(Error::kOtherArchitecture, path, script, "it is a 32-bit program");
+  if (h.e_ident[EI_CLASS] != ELFCLASS64) refuse_program(Error::kOtherArchitecture, path, script, "it is a 32-bit program");
   if (h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_machine != EM_X86_64)
-    refuse_program(Error::kOtherArchitecture, path, script,
-                   "it is a program of another architecture than x86-64");
+    refuse_program(Error::kOtherArchitecture, path, script, "it is a program of another architecture than x86-64");
 }
 
 void check_elf(int fd, const Elf64_Ehdr& h, const std::string& path, const std::string& script) {
@@ -76,8 +73,7 @@ std::string interpreter_of(const char* head) {
 
 /// The interpreter to check next, or nothing when the program is fine.
 std::string check_one(const std::string& path, const std::string& script) {
-  if (!executable_file(path))
-    refuse_program(Error::kNoProgram, path, script, "program not found or not executable");
+  if (!executable_file(path)) refuse_program(Error::kNoProgram, path, script, "program not found or not executable");
   ScopedFd fd(open_path(path.c_str(), O_RDONLY));
   if (!fd.ok()) {  // may be run but not read: trust it
     check_privilege(path, script);

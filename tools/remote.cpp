@@ -27,11 +27,9 @@ std::string output_of(const std::vector<std::string>& words, int& status) {
   close(ends[1]);
   std::string text;
   char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<size_t>(n));
+  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));
   close(ends[0]);
-  if (child < 0 || waitpid(child, &status, 0) != child)
-    throw Problem(Error::kInternal, words[0], "it could not be run");
+  if (child < 0 || waitpid(child, &status, 0) != child) throw Problem(Error::kInternal, words[0], "it could not be run");
   return text;
 }
 
@@ -40,12 +38,10 @@ std::string output_of(const std::vector<std::string>& words, int& status) {
 nlohmann::ordered_json remote_doctor(const std::string& host) {
   if (host.empty() || host[0] == '-') throw Problem(Error::kBadArgument, host, "this is not a host's name");
   int status = 0;
-  std::string text =
-      output_of({"ssh", "-o", "ConnectTimeout=15", "-T", "--", host, "mig", "doctor", "--json"}, status);
+  std::string text = output_of({"ssh", "-o", "ConnectTimeout=15", "-T", "--", host, "mig", "doctor", "--json"}, status);
   auto j = nlohmann::ordered_json::parse(text, nullptr, false);
   if (!j.is_discarded()) return j;
-  const char* cause =
-      status >> 8 == 127 ? "mig (or ssh) is not installed there, or not in PATH" : "ssh or mig failed there";
+  const char* cause = status >> 8 == 127 ? "mig (or ssh) is not installed there, or not in PATH" : "ssh or mig failed there";
   throw Problem(Error::kTransport, "host " + host, cause);
 }
 

@@ -115,8 +115,7 @@ void check_answerable(const Member& member, const std::string& object) {
   if (!stat) throw Problem(Error::kNoSuchJob, object, "it has ended");
   std::string tracer = status_field(member.pid, "TracerPid");
   if (!tracer.empty() && tracer != "0")
-    throw Problem(Error::kUnsupportedProcess, object,
-                  fmt::format("it is traced by process {} (a debugger)", tracer),
+    throw Problem(Error::kUnsupportedProcess, object, fmt::format("it is traced by process {} (a debugger)", tracer),
                   "Detach the debugger and ask again.");
   if (stat->state == 'T')
     throw Problem(Error::kRequesterTimeout, object, "it is stopped (SIGSTOP or Ctrl-Z) and cannot answer",
@@ -124,9 +123,8 @@ void check_answerable(const Member& member, const std::string& object) {
   std::string seccomp = status_field(member.pid, "Seccomp");
   if (seccomp == "1" || seccomp == "2")
     throw Problem(Error::kUnsupportedSetting, object,
-                  seccomp == "1"
-                      ? "it runs under strict seccomp"
-                      : "it runs under a seccomp filter, which no ordinary user can read or restore",
+                  seccomp == "1" ? "it runs under strict seccomp"
+                                 : "it runs under a seccomp filter, which no ordinary user can read or restore",
                   "Start the program without it.");
 }
 
@@ -154,8 +152,7 @@ void Request::set_phase(Phase p) {
 void Request::claim() {
   for (int tries = 0; tries < 100; ++tries) {
     int32_t holder = 0;
-    if (__atomic_compare_exchange_n(&request_.requester, &holder, getpid(), false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED)) {
+    if (__atomic_compare_exchange_n(&request_.requester, &holder, getpid(), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
       request_.requester_start = read_stat(getpid()).value_or(ProcessStat{}).start;
       return;
     }
@@ -261,8 +258,8 @@ bool Request::member_gone() const {
 /// Takes the request back if the job has not taken it.
 void Request::withdraw_unanswered() {
   auto requested = static_cast<uint32_t>(Phase::kRequested);
-  __atomic_compare_exchange_n(&request_.phase, &requested, static_cast<uint32_t>(Phase::kIdle), false,
-                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  __atomic_compare_exchange_n(&request_.phase, &requested, static_cast<uint32_t>(Phase::kIdle), false, __ATOMIC_ACQ_REL,
+                              __ATOMIC_RELAXED);
 }
 
 void Request::throw_failure() {
@@ -271,10 +268,9 @@ void Request::throw_failure() {
 }
 
 void Request::throw_gone() {
-  throw Problem(
-      Error::kNoSuchJob, "job " + job_->name(),
-      fmt::format("its process {} ended during the checkpoint, and there is no image of it", member_.pid),
-      "Its last complete image, if there is one, is intact.");
+  throw Problem(Error::kNoSuchJob, "job " + job_->name(),
+                fmt::format("its process {} ended during the checkpoint, and there is no image of it", member_.pid),
+                "Its last complete image, if there is one, is intact.");
 }
 
 }  // namespace mig

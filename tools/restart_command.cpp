@@ -36,12 +36,11 @@ void check_cpu(const std::string& image, const Manifest& m) {
     missing += (missing.empty() ? "" : " ") + name;
   }
   if (missing.empty()) return;
-  throw Problem(
-      Error::kCpuFeatures, image, "this CPU lacks features that the program may use: " + missing,
-      fmt::format("Restart on a CPU that has them, or start the program next time with `mig run --cpu {}`.",
-                  cpu_level_of(host) >= 3   ? "x86-64-v3"
-                  : cpu_level_of(host) == 2 ? "x86-64-v2"
-                                            : "x86-64-v1"));
+  throw Problem(Error::kCpuFeatures, image, "this CPU lacks features that the program may use: " + missing,
+                fmt::format("Restart on a CPU that has them, or start the program next time with `mig run --cpu {}`.",
+                            cpu_level_of(host) >= 3   ? "x86-64-v3"
+                            : cpu_level_of(host) == 2 ? "x86-64-v2"
+                                                      : "x86-64-v1"));
 }
 
 /// Only that every file is there, of the right size, with whole tables: the stub checks the rest while it
@@ -65,31 +64,26 @@ std::string job_name(const Arguments& a, const Manifest& m) {
   JobPtr running = find_job_named(name);
   if (!running) return name;
   if (a.has("new") && !a.has("name")) return free_name(name);
-  throw Problem(Error::kStillRunning, "job " + name,
-                fmt::format("it still runs here (pid {})", main_member(*running).pid));
+  throw Problem(Error::kStillRunning, "job " + name, fmt::format("it still runs here (pid {})", main_member(*running).pid));
 }
 
 void check_assignments(const Arguments& a, const char* option) {
   for (const std::string& v : a.list(option))
     if (v.find('=') == std::string::npos || v[0] == '=')
-      throw Problem(Error::kBadArgument, fmt::format("--{} {}", option, v),
-                    "there is no `=` in it, or nothing before it");
+      throw Problem(Error::kBadArgument, fmt::format("--{} {}", option, v), "there is no `=` in it, or nothing before it");
 }
 
 const ManifestProcess& first_process(const Manifest& m) {
   for (const ManifestProcess& p : m.processes) {
     bool child = false;
-    for (const ManifestProcess& other : m.processes)
-      child = child || (other.vpid == p.vppid && other.vpid != p.vpid);
+    for (const ManifestProcess& other : m.processes) child = child || (other.vpid == p.vppid && other.vpid != p.vpid);
     if (!child) return p;
   }
   return m.processes[0];
 }
 
-std::vector<std::string> stub_words(const Arguments& a, const std::string& image, const Manifest& m,
-                                    const std::string& name) {
-  std::vector<std::string> w = {stub_path(), "--image",           image, "--job", name,
-                                "--run-dir", made_run_directory()};
+std::vector<std::string> stub_words(const Arguments& a, const std::string& image, const Manifest& m, const std::string& name) {
+  std::vector<std::string> w = {stub_path(), "--image", image, "--job", name, "--run-dir", made_run_directory()};
   for (const char* option : {"map", "env", "unset"})
     for (const std::string& v : a.list(option)) w.insert(w.end(), {std::string("--") + option, v});
   w.push_back(image + "/" + first_process(m).core);
@@ -129,8 +123,7 @@ int await_ready(pid_t child, int fd) {
     if (waitpid(child, &status, WNOHANG) == child) return status_of(status);
   }
   throw Problem(Error::kRequesterTimeout, fmt::format("pid {}", child),
-                fmt::format("it has not reported within {} s that it runs", kReadyLimit),
-                "See `mig ls` for its state.");
+                fmt::format("it has not reported within {} s that it runs", kReadyLimit), "See `mig ls` for its state.");
 }
 
 int restart_detached(std::vector<std::string> words) {
@@ -173,8 +166,7 @@ Command restart_command() {
           "the program had open are checked.",
           {{"IMAGE", "an image, or a directory of images (its latest)"}},
           {{"detach", nullptr, nullptr, "return once the job runs"},
-           {"new", nullptr, nullptr,
-            "restart a copy beside the running job, under a name of its own (JOB-2, JOB-3, ...)"},
+           {"new", nullptr, nullptr, "restart a copy beside the running job, under a name of its own (JOB-2, JOB-3, ...)"},
            {"name", nullptr, "NAME", "the job's name from now on"},
            {"map", nullptr, "OLD=NEW", "paths below OLD are below NEW here", true},
            {"env", nullptr, "K=V", "set an environment variable of the program", true},

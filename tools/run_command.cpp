@@ -25,15 +25,12 @@ namespace {
 
 void prepend_preload(const std::string& library) {
   if (library.find_first_of(" :") != std::string::npos)
-    throw Problem(Error::kMissingStub, library,
-                  "the loader splits LD_PRELOAD at blanks and colons, and its path has one",
+    throw Problem(Error::kMissingStub, library, "the loader splits LD_PRELOAD at blanks and colons, and its path has one",
                   "Install mig below a path without blanks and colons.");
   const char* old = getenv("LD_PRELOAD");
   std::string value = library;
-  if (old && *old && std::string(old).find(library) == std::string::npos)
-    value += std::string(":") + old;
-  else if (old && *old)
-    value = old;
+  if (old && *old && std::string(old).find(library) == std::string::npos) value += std::string(":") + old;
+  else if (old && *old) value = old;
   setenv("LD_PRELOAD", value.c_str(), 1);
 }
 
@@ -53,8 +50,7 @@ void check_name(const std::string& name) {
   JobPtr job = find_job_named(name);
   if (job && !inside(*job))
     throw Problem(Error::kStillRunning, "job " + name,
-                  fmt::format("a job of that name runs already (pid {})", main_member(*job).pid),
-                  "Choose another name.");
+                  fmt::format("a job of that name runs already (pid {})", main_member(*job).pid), "Choose another name.");
 }
 
 void set_environment(const Arguments& a) {
@@ -64,18 +60,14 @@ void set_environment(const Arguments& a) {
   }
   if (a.has("images")) setenv("MIG_IMAGES", std::filesystem::absolute(a.text("images")).c_str(), 1);
   if (a.has("every"))
-    setenv("MIG_EVERY",
-           std::to_string(std::lround(std::ceil(parse_duration("--every", a.text("every"))))).c_str(), 1);
-  if (a.has("keep"))
-    setenv("MIG_KEEP", std::to_string(parse_number("--keep", a.text("keep"), 0, INT_MAX)).c_str(), 1);
+    setenv("MIG_EVERY", std::to_string(std::lround(std::ceil(parse_duration("--every", a.text("every"))))).c_str(), 1);
+  if (a.has("keep")) setenv("MIG_KEEP", std::to_string(parse_number("--keep", a.text("keep"), 0, INT_MAX)).c_str(), 1);
   if (a.has("signal")) setenv("MIG_SIGNAL", std::to_string(parse_signal(a.text("signal"))).c_str(), 1);
   if (a.has("cpu")) set_cpu_environment(a.text("cpu"));
 }
 
 int run(const Arguments& a) {
-  if (a.rest.empty())
-    throw Problem(Error::kBadArgument, "run", "there is no program to run",
-                  "Write `mig run -- PROG ARG...`.");
+  if (a.rest.empty()) throw Problem(Error::kBadArgument, "run", "there is no program to run", "Write `mig run -- PROG ARG...`.");
   std::string library = library_path();
   std::string program = find_program(a.rest[0]);
   check_program(program);
@@ -101,8 +93,7 @@ Command run_command() {
        {"images", nullptr, "DIR", "where its images go (default: ./JOB.mig)"},
        {"every", nullptr, "TIME", "checkpoint by itself every TIME: 30s, 10m, 2h"},
        {"keep", nullptr, "K", "keep the newest K images (default: all)"},
-       {"cpu", nullptr, "LEVEL",
-        "let libraries choose no code beyond x86-64-v1, -v2, -v3 or -v4, for a restart on older CPUs"},
+       {"cpu", nullptr, "LEVEL", "let libraries choose no code beyond x86-64-v1, -v2, -v3 or -v4, for a restart on older CPUs"},
        {"signal", nullptr, "N", "the signal that asks for a checkpoint (default: 64)"}},
       "PROG [ARG...]",
       {"mig run -- ./prog input", "mig run --name sim --every 10m --keep 3 -- python3 sim.py"},

@@ -16,8 +16,8 @@ int run(const Arguments& a) {
   Target t = find_target(a.text("TARGET"));
   int signal = parse_signal(a.text("SIGNAL"));
   if (signal == (*t.job)->signal)
-    throw Problem(Error::kBadArgument, signal_name(signal),
-                  "this is the signal that asks the job for a checkpoint", "Use `mig checkpoint`.");
+    throw Problem(Error::kBadArgument, signal_name(signal), "this is the signal that asks the job for a checkpoint",
+                  "Use `mig checkpoint`.");
   if (kill(t.member.pid, signal) == 0) return 0;
   if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("process {}", t.member.vpid));
   throw Problem(Error::kNoSuchJob, fmt::format("process {}", t.member.vpid), kernel_reason(errno));
@@ -31,8 +31,7 @@ Command signal_command() {
           "Sends a signal to a process by its virtual pid, wherever it runs now: kill(1) for jobs. TARGET "
           "may also be a job's name "
           "(its first process) or JOB/VPID.",
-          {{"TARGET", "the job's name, JOB/VPID, a virtual pid or a real pid"},
-           {"SIGNAL", "name or number: TERM, SIGUSR1, 9"}},
+          {{"TARGET", "the job's name, JOB/VPID, a virtual pid or a real pid"}, {"SIGNAL", "name or number: TERM, SIGUSR1, 9"}},
           {},
           nullptr,
           {"mig signal sim USR1", "mig signal 4711 TERM"},

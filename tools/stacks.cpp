@@ -11,8 +11,7 @@
 #include "tools/symbols.h"
 
 extern "C" int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t* info,
-                                                  unw_proc_info_t* result, int need_unwind_info,
-                                                  void* argument);
+                                                  unw_proc_info_t* result, int need_unwind_info, void* argument);
 
 namespace mig {
 
@@ -44,8 +43,7 @@ int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* resul
   Module* m = c.symbols.module_at(ip);
   UnwindHeader h;
   if (!m || !m->unwind || !c.core.read(m->unwind, &h, sizeof h)) return -UNW_ENOINFO;
-  if (h.version != 1 || h.count_encoding != kCountUdata4 || h.table_encoding != kTableSorted)
-    return -UNW_ENOINFO;
+  if (h.version != 1 || h.count_encoding != kCountUdata4 || h.table_encoding != kTableSorted) return -UNW_ENOINFO;
   unw_dyn_info_t info = {};
   info.start_ip = m->start, info.end_ip = m->end;
   info.format = UNW_INFO_FORMAT_REMOTE_TABLE;
@@ -69,59 +67,24 @@ int access_register(unw_addr_space_t, unw_regnum_t number, unw_word_t* value, in
   const user_regs_struct& r = context(argument).registers;
   if (write) return -UNW_EREADONLYREG;
   switch (number) {
-    case UNW_X86_64_RAX:
-      *value = r.rax;
-      return 0;
-    case UNW_X86_64_RDX:
-      *value = r.rdx;
-      return 0;
-    case UNW_X86_64_RCX:
-      *value = r.rcx;
-      return 0;
-    case UNW_X86_64_RBX:
-      *value = r.rbx;
-      return 0;
-    case UNW_X86_64_RSI:
-      *value = r.rsi;
-      return 0;
-    case UNW_X86_64_RDI:
-      *value = r.rdi;
-      return 0;
-    case UNW_X86_64_RBP:
-      *value = r.rbp;
-      return 0;
-    case UNW_X86_64_RSP:
-      *value = r.rsp;
-      return 0;
-    case UNW_X86_64_R8:
-      *value = r.r8;
-      return 0;
-    case UNW_X86_64_R9:
-      *value = r.r9;
-      return 0;
-    case UNW_X86_64_R10:
-      *value = r.r10;
-      return 0;
-    case UNW_X86_64_R11:
-      *value = r.r11;
-      return 0;
-    case UNW_X86_64_R12:
-      *value = r.r12;
-      return 0;
-    case UNW_X86_64_R13:
-      *value = r.r13;
-      return 0;
-    case UNW_X86_64_R14:
-      *value = r.r14;
-      return 0;
-    case UNW_X86_64_R15:
-      *value = r.r15;
-      return 0;
-    case UNW_X86_64_RIP:
-      *value = r.rip;
-      return 0;
-    default:
-      return -UNW_EBADREG;
+    case UNW_X86_64_RAX: *value = r.rax; return 0;
+    case UNW_X86_64_RDX: *value = r.rdx; return 0;
+    case UNW_X86_64_RCX: *value = r.rcx; return 0;
+    case UNW_X86_64_RBX: *value = r.rbx; return 0;
+    case UNW_X86_64_RSI: *value = r.rsi; return 0;
+    case UNW_X86_64_RDI: *value = r.rdi; return 0;
+    case UNW_X86_64_RBP: *value = r.rbp; return 0;
+    case UNW_X86_64_RSP: *value = r.rsp; return 0;
+    case UNW_X86_64_R8: *value = r.r8; return 0;
+    case UNW_X86_64_R9: *value = r.r9; return 0;
+    case UNW_X86_64_R10: *value = r.r10; return 0;
+    case UNW_X86_64_R11: *value = r.r11; return 0;
+    case UNW_X86_64_R12: *value = r.r12; return 0;
+    case UNW_X86_64_R13: *value = r.r13; return 0;
+    case UNW_X86_64_R14: *value = r.r14; return 0;
+    case UNW_X86_64_R15: *value = r.r15; return 0;
+    case UNW_X86_64_RIP: *value = r.rip; return 0;
+    default: return -UNW_EBADREG;
   }
 }
 

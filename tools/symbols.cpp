@@ -52,8 +52,7 @@ class MappedFile {
 
 bool names_code(const Elf64_Sym& s) {
   unsigned type = ELF64_ST_TYPE(s.st_info);
-  return (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE) && s.st_shndx != SHN_UNDEF &&
-         s.st_value && s.st_name;
+  return (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE) && s.st_shndx != SHN_UNDEF && s.st_value && s.st_name;
 }
 
 std::string demangle(std::string name) {
@@ -76,8 +75,7 @@ bool unchanged(const MappingEntry& m) {
   struct stat st;
   if (stat(m.path.c_str(), &st) != 0) return false;
   int64_t mtime = int64_t{st.st_mtim.tv_sec} * 1000000000 + st.st_mtim.tv_nsec;
-  return static_cast<uint64_t>(st.st_size) == m.record.file_size &&
-         (!m.record.file_mtime || mtime == m.record.file_mtime);
+  return static_cast<uint64_t>(st.st_size) == m.record.file_size && (!m.record.file_mtime || mtime == m.record.file_mtime);
 }
 
 std::string read_text_at(const CoreFile& core, uint64_t address) {
@@ -93,8 +91,7 @@ Module* Symbols::module_at(uint64_t address) {
   const MappingEntry* m = core_.mapping_at(address);
   if (!m) return nullptr;
   const auto& all = core_.mappings();
-  for (const MappingEntry* at = m; at >= all.data();
-       --at)  // back to the segment that begins with the ELF header
+  for (const MappingEntry* at = m; at >= all.data(); --at)  // back to the segment that begins with the ELF header
     if (at->path == m->path && at->record.offset == 0) {
       Module* module = load_module(*at);
       return module && address < module->end ? module : nullptr;
@@ -107,8 +104,8 @@ Module* Symbols::load_module(const MappingEntry& m) {
   if (known != modules_.end()) return known->second.get();
   auto& slot = modules_[m.record.start];
   Elf64_Ehdr h;
-  bool elf = core_.read(m.record.start, &h, sizeof h) && memcmp(h.e_ident, ELFMAG, SELFMAG) == 0 &&
-             h.e_phentsize == sizeof(Elf64_Phdr);
+  bool elf =
+      core_.read(m.record.start, &h, sizeof h) && memcmp(h.e_ident, ELFMAG, SELFMAG) == 0 && h.e_phentsize == sizeof(Elf64_Phdr);
   if (!elf) return nullptr;
   auto module = std::make_unique<Module>();
   module->path = m.path, module->base = m.record.start;
@@ -118,8 +115,7 @@ Module* Symbols::load_module(const MappingEntry& m) {
     Elf64_Phdr p;
     if (!core_.read(m.record.start + h.e_phoff + i * sizeof p, &p, sizeof p)) return nullptr;
     headers.push_back(p);
-    if (p.p_type == PT_LOAD)
-      lowest = std::min(lowest, page_down(p.p_vaddr)), highest = std::max(highest, p.p_vaddr + p.p_memsz);
+    if (p.p_type == PT_LOAD) lowest = std::min(lowest, page_down(p.p_vaddr)), highest = std::max(highest, p.p_vaddr + p.p_memsz);
   }
   module->bias = m.record.start - (lowest == ~0UL ? 0 : lowest);
   module->start = m.record.start, module->end = page_up(module->bias + highest);
@@ -142,11 +138,9 @@ void Symbols::read_file_symbols(Module& m, const std::string& path) {
       if (!file.get(h.e_shoff + uint64_t{i} * h.e_shentsize, s) || s.sh_type != wanted) continue;
       if (!file.get(h.e_shoff + uint64_t{s.sh_link} * h.e_shentsize, strings)) continue;
       Elf64_Sym symbol;
-      for (uint64_t at = 0; at + sizeof symbol <= s.sh_size && file.get(s.sh_offset + at, symbol);
-           at += sizeof symbol)
+      for (uint64_t at = 0; at + sizeof symbol <= s.sh_size && file.get(s.sh_offset + at, symbol); at += sizeof symbol)
         if (names_code(symbol))
-          m.symbols.push_back(
-              {m.bias + symbol.st_value, symbol.st_size, file.text(strings.sh_offset + symbol.st_name)});
+          m.symbols.push_back({m.bias + symbol.st_value, symbol.st_size, file.text(strings.sh_offset + symbol.st_name)});
     }
     if (!m.symbols.empty()) return;
   }
@@ -157,8 +151,7 @@ void Symbols::read_memory_symbols(Module& m) {
   uint64_t symbols = 0, strings = 0;
   Elf64_Dyn d = {};
   for (uint64_t at = m.dynamic; at && core_.read(at, &d, sizeof d) && d.d_tag != DT_NULL; at += sizeof d) {
-    uint64_t address = d.d_un.d_ptr < m.base ? d.d_un.d_ptr + m.bias
-                                             : d.d_un.d_ptr;  // ld.so has relocated it, except the vDSO's
+    uint64_t address = d.d_un.d_ptr < m.base ? d.d_un.d_ptr + m.bias : d.d_un.d_ptr;  // ld.so has relocated it, except the vDSO's
     if (d.d_tag == DT_SYMTAB) symbols = address;
     if (d.d_tag == DT_STRTAB) strings = address;
   }
@@ -167,16 +160,14 @@ void Symbols::read_memory_symbols(Module& m) {
   for (uint64_t i = 0; i < count; ++i) {
     Elf64_Sym s;
     if (!core_.read(symbols + i * sizeof s, &s, sizeof s)) return;
-    if (names_code(s))
-      m.symbols.push_back({m.bias + s.st_value, s.st_size, read_text_at(core_, strings + s.st_name)});
+    if (names_code(s)) m.symbols.push_back({m.bias + s.st_value, s.st_size, read_text_at(core_, strings + s.st_name)});
   }
 }
 
 /// Where distributions put the symbols that they strip: by the file's build id, which is in its memory too.
 std::string Symbols::debug_file(const Module& m) const {
   for (const Elf64_Phdr& p : m.notes)
-    for (uint64_t at = p.p_vaddr, end = at + std::min<uint64_t>(p.p_memsz, kPage);
-         at + sizeof(Elf64_Nhdr) < end;) {
+    for (uint64_t at = p.p_vaddr, end = at + std::min<uint64_t>(p.p_memsz, kPage); at + sizeof(Elf64_Nhdr) < end;) {
       Elf64_Nhdr n;
       unsigned char id[64];
       if (!core_.read(m.bias + at, &n, sizeof n)) break;
@@ -194,8 +185,7 @@ void Symbols::read_symbols(Module& m) {
   if (std::string debug = debug_file(m); !debug.empty()) read_file_symbols(m, debug);
   if (m.symbols.empty() && mapping && unchanged(*mapping)) read_file_symbols(m, mapping->path);
   if (m.symbols.empty()) read_memory_symbols(m);
-  std::sort(m.symbols.begin(), m.symbols.end(),
-            [](const auto& a, const auto& b) { return a.address < b.address; });
+  std::sort(m.symbols.begin(), m.symbols.end(), [](const auto& a, const auto& b) { return a.address < b.address; });
 }
 
 std::string Symbols::name_at(uint64_t address) {

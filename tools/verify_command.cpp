@@ -26,10 +26,9 @@ void verify_core(const std::string& image, const ManifestProcess& p, Problems& f
     CoreFile core(path, p.bytes);
     std::vector<uint64_t> bad = core.damaged_blocks();
     if (bad.empty()) return;
-    found.emplace_back(
-        Error::kChecksum, path,
-        fmt::format("{} of {} blocks have changed, the first at byte {}", bad.size(),
-                    block_count(core.trailer().tail_offset), kDataOffset + bad[0] * kBlockSize));
+    found.emplace_back(Error::kChecksum, path,
+                       fmt::format("{} of {} blocks have changed, the first at byte {}", bad.size(),
+                                   block_count(core.trailer().tail_offset), kDataOffset + bad[0] * kBlockSize));
   } catch (const Problem& problem) {
     found.push_back(problem);
   }
@@ -44,8 +43,7 @@ void verify_file(const std::string& image, const ManifestFile& f, Problems& foun
     return;
   }
   if (fstat(fd.get(), &st) != 0 || static_cast<uint64_t>(st.st_size) < f.bytes) {
-    found.emplace_back(Error::kTruncated, path,
-                       fmt::format("it has {} bytes instead of {}", st.st_size, f.bytes));
+    found.emplace_back(Error::kTruncated, path, fmt::format("it has {} bytes instead of {}", st.st_size, f.bytes));
     return;
   }
   void* data = f.bytes ? mmap(nullptr, f.bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0) : nullptr;
@@ -81,10 +79,8 @@ int run(const Arguments& a) {
   }
   for (const ManifestProcess& p : m.processes) verify_core(image, p, found);
   for (const ManifestFile& f : m.files) verify_file(image, f, found);
-  if (a.has("json"))
-    report_json(image, m, found);
-  else if (found.empty())
-    fmt::print("{}: intact\n", image);
+  if (a.has("json")) report_json(image, m, found);
+  else if (found.empty()) fmt::print("{}: intact\n", image);
   for (const Problem& p : found) fmt::print(stderr, "mig: {}\n", p.what());
   return found.empty() ? kExitDone : found.front().exit_code();
 }

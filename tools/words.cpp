@@ -35,34 +35,27 @@ std::string join_bits(const Word (&table)[N], uint64_t bits, const char* separat
   return s;
 }
 
-constexpr Word kMappingKinds[] = {
-    {1, "anonymous"}, {2, "file-private"}, {3, "file-shared"}, {4, "shared-anonymous"},
-    {5, "memfd"},     {6, "system-v"},     {7, "device"}};
+constexpr Word kMappingKinds[] = {{1, "anonymous"}, {2, "file-private"}, {3, "file-shared"}, {4, "shared-anonymous"},
+                                  {5, "memfd"},     {6, "system-v"},     {7, "device"}};
 
 constexpr Word kDescriptionKinds[] = {
-    {1, "file"},         {2, "directory"},      {3, "device"},        {4, "terminal"},
-    {5, "pipe"},         {6, "fifo"},           {7, "epoll"},         {8, "eventfd"},
-    {9, "timerfd"},      {10, "signalfd"},      {11, "inotify"},      {12, "memfd"},
-    {13, "socket-pair"}, {14, "unix-listener"}, {15, "tcp-listener"}, {16, "tcp-lost"},
-    {17, "inherited"},   {18, "path-only"},     {19, "pidfd"},        {20, "datagram-socket"},
-    {21, "proc"},        {22, "fresh-socket"}};
+    {1, "file"},         {2, "directory"},        {3, "device"},        {4, "terminal"},     {5, "pipe"},       {6, "fifo"},
+    {7, "epoll"},        {8, "eventfd"},          {9, "timerfd"},       {10, "signalfd"},    {11, "inotify"},   {12, "memfd"},
+    {13, "socket-pair"}, {14, "unix-listener"},   {15, "tcp-listener"}, {16, "tcp-lost"},    {17, "inherited"}, {18, "path-only"},
+    {19, "pidfd"},       {20, "datagram-socket"}, {21, "proc"},         {22, "fresh-socket"}};
 
-constexpr Word kTextRoles[] = {
-    {1, "executable"}, {2, "working-directory"}, {3, "host"},   {4, "kernel"}, {5, "job"},
-    {6, "images"},     {7, "terminal"},          {8, "library"}};
+constexpr Word kTextRoles[] = {{1, "executable"}, {2, "working-directory"}, {3, "host"},   {4, "kernel"}, {5, "job"},
+                               {6, "images"},     {7, "terminal"},          {8, "library"}};
 
-constexpr Word kAdvice[] = {{kDontFork, "dontfork"},       {kDontDump, "dontdump"},
-                            {kHugePage, "hugepage"},       {kNoHugePage, "nohugepage"},
-                            {kMergeable, "mergeable"},     {kWipeOnFork, "wipeonfork"},
-                            {kGrowsDown, "growsdown"},     {kLocked, "locked"},
-                            {kNoReserve, "noreserve"},     {kHugeTlb, "hugetlb"},
-                            {kDroppable, "droppable"},     {kSealed, "sealed"},
-                            {kSequential, "sequential"},   {kRandom, "random"},
-                            {kLockOnFault, "lockonfault"}, {kStack, "stack"}};
+constexpr Word kAdvice[] = {
+    {kDontFork, "dontfork"},     {kDontDump, "dontdump"},     {kHugePage, "hugepage"},       {kNoHugePage, "nohugepage"},
+    {kMergeable, "mergeable"},   {kWipeOnFork, "wipeonfork"}, {kGrowsDown, "growsdown"},     {kLocked, "locked"},
+    {kNoReserve, "noreserve"},   {kHugeTlb, "hugetlb"},       {kDroppable, "droppable"},     {kSealed, "sealed"},
+    {kSequential, "sequential"}, {kRandom, "random"},         {kLockOnFault, "lockonfault"}, {kStack, "stack"}};
 
-constexpr Word kOpenFlags[] = {
-    {O_APPEND, "O_APPEND"}, {O_NONBLOCK, "O_NONBLOCK"},   {O_ASYNC, "O_ASYNC"},    {O_SYNC, "O_SYNC"},
-    {040000, "O_DIRECT"},   {O_DIRECTORY, "O_DIRECTORY"}, {01000000, "O_NOATIME"}, {010000000, "O_PATH"}};
+constexpr Word kOpenFlags[] = {{O_APPEND, "O_APPEND"},  {O_NONBLOCK, "O_NONBLOCK"}, {O_ASYNC, "O_ASYNC"},
+                               {O_SYNC, "O_SYNC"},      {040000, "O_DIRECT"},       {O_DIRECTORY, "O_DIRECTORY"},
+                               {01000000, "O_NOATIME"}, {010000000, "O_PATH"}};
 
 constexpr Word kClocks[] = {{CLOCK_REALTIME, "realtime"},
                             {CLOCK_MONOTONIC, "monotonic"},
@@ -73,14 +66,11 @@ constexpr Word kClocks[] = {{CLOCK_REALTIME, "realtime"},
                             {CLOCK_BOOTTIME_ALARM, "boottime-alarm"},
                             {CLOCK_TAI, "tai"}};
 
-constexpr Word kLimits[] = {{RLIMIT_CPU, "cpu"},           {RLIMIT_FSIZE, "fsize"},
-                            {RLIMIT_DATA, "data"},         {RLIMIT_STACK, "stack"},
-                            {RLIMIT_CORE, "core"},         {RLIMIT_RSS, "rss"},
-                            {RLIMIT_NPROC, "nproc"},       {RLIMIT_NOFILE, "nofile"},
-                            {RLIMIT_MEMLOCK, "memlock"},   {RLIMIT_AS, "as"},
-                            {RLIMIT_LOCKS, "locks"},       {RLIMIT_SIGPENDING, "sigpending"},
-                            {RLIMIT_MSGQUEUE, "msgqueue"}, {RLIMIT_NICE, "nice"},
-                            {RLIMIT_RTPRIO, "rtprio"},     {RLIMIT_RTTIME, "rttime"}};
+constexpr Word kLimits[] = {
+    {RLIMIT_CPU, "cpu"},           {RLIMIT_FSIZE, "fsize"}, {RLIMIT_DATA, "data"},     {RLIMIT_STACK, "stack"},
+    {RLIMIT_CORE, "core"},         {RLIMIT_RSS, "rss"},     {RLIMIT_NPROC, "nproc"},   {RLIMIT_NOFILE, "nofile"},
+    {RLIMIT_MEMLOCK, "memlock"},   {RLIMIT_AS, "as"},       {RLIMIT_LOCKS, "locks"},   {RLIMIT_SIGPENDING, "sigpending"},
+    {RLIMIT_MSGQUEUE, "msgqueue"}, {RLIMIT_NICE, "nice"},   {RLIMIT_RTPRIO, "rtprio"}, {RLIMIT_RTTIME, "rttime"}};
 
 constexpr Word kPolicies[] = {{SCHED_OTHER, "other"}, {SCHED_FIFO, "fifo"}, {SCHED_RR, "rr"},
                               {3, "batch"},           {5, "idle"},          {6, "deadline"}};

@@ -44,14 +44,8 @@ class Array {
   Array() = default;
   Array(const Array&) = delete;
   Array& operator=(const Array&) = delete;
-  ~Array()
-    requires(Memory::kGivesBack)
-  {
-    clear();
-  }
-  ~Array()
-    requires(!Memory::kGivesBack)
-  = default;
+  ~Array() requires(Memory::kGivesBack) { clear(); }
+  ~Array() requires(!Memory::kGivesBack) = default;
   /// Appends a zeroed element; nullptr when the kernel has no memory left.
   T* add() { return add(1); }
   T* add(size_t n) {

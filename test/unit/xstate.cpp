@@ -13,7 +13,9 @@ namespace {
 
 constexpr uint64_t kAvx = 1 << 2, kAvx512 = 7 << 5, kKeys = 1 << kXstateKeys, kTiles = 3UL << 17;
 
-XstateLayout nothing() { return {}; }
+XstateLayout nothing() {
+  return {};
+}
 XstateLayout sse() {
   XstateLayout l;
   l.enabled = 3;
@@ -68,7 +70,8 @@ XstateVerdict adapt(Area& a, const XstateLayout& from, const XstateLayout& to, b
 
 bool loads_on(const Area& a, const XstateLayout& to) {
   const XstateNote& n = a.area.note();
-  return a.area.extended() && n.size <= to.size(to.enabled) && !(a.area.header().in_use & ~to.enabled) && !a.area.header().compacted;
+  return a.area.extended() && n.size <= to.size(to.enabled) && !(a.area.header().in_use & ~to.enabled) &&
+         !a.area.header().compacted;
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ bool save_extended_state(ImageWriter& writer) {
   XstateLayout layout = host_xstate_layout();
   ExtendedStateRecord r{layout.enabled, 0};
   if (sys(__NR_arch_prctl, kGetPermission, &r.permitted) < 0) r.permitted = 0;
-  return writer.record(RecordType::kExtendedState, r, layout.component + 2, sizeof layout.component - 2 * sizeof layout.component[0]);
+  return writer.record(RecordType::kExtendedState, r, layout.component + 2,
+                       sizeof layout.component - 2 * sizeof layout.component[0]);
 }
 
 }  // namespace mig

@@ -161,7 +161,8 @@ inline void move_components(const XstateArea& area, const XstateLayout& from, co
   const uint32_t begin = kXstateLegacySize + kXstateHeaderSize, size = from.size(in_use);
   __builtin_memcpy(copy + begin, area.bytes(begin), size - begin);
   for (unsigned i = 2; i < kXstateLimit; ++i)
-    if (in_use >> i & 1) __builtin_memcpy(area.bytes(to.component[i].offset), copy + from.component[i].offset, to.component[i].size);
+    if (in_use >> i & 1)
+      __builtin_memcpy(area.bytes(to.component[i].offset), copy + from.component[i].offset, to.component[i].size);
 }
 
 /// Rewrites the area of a frame written under `from` so that a thread with the components `can_have` of `to` loads all of
