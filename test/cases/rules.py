@@ -1,8 +1,9 @@
 """Rules that a machine can check (architecture, rule 1 of preload/): what libmig.so and mig-restart may need."""
 import re
+import shutil
 import subprocess
 
-from runner.case import Failure
+from runner.case import Failure, Skip
 from runner.main import ROOT, Test
 
 
@@ -63,6 +64,18 @@ def stack_executable(case):
             raise Failure(f"{path.name}: executable stack")
 
 
+def form(case):
+    """The sources are as clang-format would write them."""
+    if not shutil.which("clang-format"):
+        raise Skip("clang-format is not installed")
+    if " 14." not in output("clang-format", "--version"):
+        raise Skip("another clang-format than version 14 has another opinion")
+    files = [p for folder in ("preload", "restore", "image", "tools", "test/unit") for p in sorted((ROOT / folder).rglob("*")) if p.suffix in (".h", ".cpp")]
+    result = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], capture_output=True, text=True)
+    if result.returncode:
+        raise Failure(result.stderr[:2000])
+
+
 def layering(case):
     """Dependencies point one way: preload -> image <- restore, tools -> image."""
     allowed = {"preload": {"preload", "image"}, "restore": {"restore", "image"}, "image": {"image"}, "tools": {"tools", "image"}}
@@ -78,4 +91,4 @@ def layering(case):
 
 
 def tests(options):
-    return [Test(f"rule/{f.__name__}", f) for f in (needed, symbols, constructors, exports, stack_executable, layering)]
+    return [Test(f"rule/{f.__name__}", f) for f in (needed, symbols, constructors, exports, stack_executable, layering, form)]
