@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "image/base/file.h"
+#include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
@@ -46,13 +47,9 @@ int32_t first_child() {
 }
 
 char state_of(int32_t pid) {
-  char path[64], text[512];
+  char path[64];
   Text(path) << "/proc/" << pid << "/stat";
-  if (read_text(path, text, sizeof text) <= 0) return 'X';
-  const char* end = text;
-  for (const char* p = text; *p; ++p)
-    if (*p == ')') end = p;
-  return end[1] ? end[2] : 'X';
+  return state_letter(path);
 }
 
 void put_command(Text& t, int32_t pid) {

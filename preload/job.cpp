@@ -70,13 +70,10 @@ void enter_member() {
 }
 
 bool is_requester_alive(const JobRequest& r) {
-  char path[64], text[512];
+  char path[64];
   Text(path) << "/proc/" << r.requester << "/stat";
-  if (r.requester <= 0 || read_text(path, text, sizeof text) <= 0) return false;
-  const char* end = text;
-  for (const char* p = text; *p; ++p)
-    if (*p == ')') end = p;
-  return end[0] && end[1] && end[2] != 'Z' && end[2] != 'X';
+  char letter = r.requester > 0 ? state_letter(path) : 'X';
+  return letter != 'Z' && letter != 'X';
 }
 
 void job_path(Text& path) {

@@ -24,6 +24,7 @@
 
 #include "image/base/file.h"
 #include "image/base/futex.h"
+#include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "preload/checkpoint.h"
 #include "preload/errand.h"
@@ -97,13 +98,9 @@ BlockedCall blocked_call(int32_t tid) {
 
 /// The state letter of a thread, or 'X' when it is gone.
 char thread_state(int32_t tid) {
-  char path[64], text[512];
+  char path[64];
   Text(path) << "/proc/self/task/" << tid << "/stat";
-  if (read_text(path, text, sizeof text) <= 0) return 'X';
-  const char* end = text;
-  for (const char* p = text; *p; ++p)
-    if (*p == ')') end = p;
-  return end[1] ? end[2] : 'X';
+  return state_letter(path);
 }
 
 /// Threads of this process, found by tid. Memory: one mapping that lives as long as the stop.
