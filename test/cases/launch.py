@@ -126,6 +126,22 @@ def keep_and_copies(case):
         raise Failure(f"jobs: {names}")
 
 
+def every(case):
+    """Checkpoints at intervals, without being asked; also after a restart from one of them."""
+    subject, job = counter(case), Job(case)
+    case.later(job.release)
+    job.start(subject.argv(), options=["--every", "1s"])
+    subject.ready(0, job.pid)
+    for g in range(2):
+        before = len(list(job.images.glob("*/manifest.json")))
+        case.wait(lambda: len(list(job.images.glob("[0-9]*/manifest.json"))) >= before + 2, "two more images")
+        job.checkpoint_and_kill()
+        job.restart()
+        subject.check(g, job.pid)
+        subject.ready(g + 1, job.pid)
+    subject.end(job.pid)
+
+
 def refused(program, code, case):
     """Refused before it is started, with the code, exit status 3 and nothing on stdout."""
     case.build.need()
@@ -182,7 +198,7 @@ def no_program(case):
 
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
-    found = [Test(f"launch/{f.__name__}", f, user=user) for f in (preload, by_pid, migrun, status, foreground, keep_and_copies, no_program)]
+    found = [Test(f"launch/{f.__name__}", f, user=user) for f in (preload, by_pid, migrun, status, foreground, keep_and_copies, every, no_program)]
     for name, program, code in (("static", built("hello-static"), "MIG0020"), ("static-pie", built("hello-static-pie"), "MIG0020"),
                                 ("32-bit", other_elf(1, 3), "MIG0021"), ("aarch64", other_elf(2, 183), "MIG0021"),
                                 ("setuid", setuid, "MIG0022"), ("script-static", script(built("hello-static")), "MIG0023"),
