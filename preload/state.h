@@ -41,7 +41,8 @@ struct ThreadSlot {
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
 
-enum class StopState : uint32_t { kRunning, kStopping };
+/// kLeaving: the threads go on, the leader is not through or still on its stack; the next stop must wait.
+enum StopState : uint32_t { kRunning, kStopping, kLeaving = ~0u };
 
 /// Why a checkpoint did not happen: the number and the one sentence for the user.
 struct Failure {
