@@ -32,6 +32,7 @@ struct ThreadSlot {
   BlockedCall blocked;
   ucontext_t* frame;
   int32_t real_tid;
+  int32_t stopped_tid;  ///< real_tid when it was stopped
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
