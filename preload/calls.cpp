@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -111,6 +112,14 @@ void continue_ended(const ThreadSlot& slot, Frame& frame) {
   enter_again(slot, frame, number, frame.pc());
 }
 
+/// A futex with priority inheritance is locked however many handlers run (ERESTARTNOINTR): libc takes EINTR for success.
+bool ends_by_handler(const CallInfo& info, const Frame& frame) {
+  constexpr uint64_t kLockPi2 = 13;
+  uint64_t operation = frame.argument(1) & static_cast<uint64_t>(FUTEX_CMD_MASK);
+  if (info.number == __NR_futex && (operation == FUTEX_LOCK_PI || operation == kLockPi2)) return false;
+  return info.interrupted == Interrupted::kRestart;
+}
+
 /// The kernel has rewound the call by itself. A handler without SA_RESTART must end it nevertheless.
 void continue_rewound(const ThreadSlot& slot, Frame& frame) {
   int64_t number = frame.result();
@@ -118,8 +127,8 @@ void continue_rewound(const ThreadSlot& slot, Frame& frame) {
   const CallInfo* info = call_info(number);
   bool was_blocked = number == slot.blocked.number && pc == slot.blocked.program_counter;
   if (!info) return;
-  if (KernelAction action{}; was_blocked && info->interrupted == Interrupted::kRestart && handler_is_due(frame, 0, action) &&
-                             !(action.flags & SA_RESTART)) {
+  if (KernelAction action{};
+      was_blocked && ends_by_handler(*info, frame) && handler_is_due(frame, 0, action) && !(action.flags & SA_RESTART)) {
     frame.set_pc(pc);
     frame.set_result(-EINTR);
   } else if (slot.generation != state.generation) {

@@ -22,6 +22,7 @@
 #include "image/base/text.h"
 #include "preload/hook.h"
 #include "preload/mark.h"
+#include "preload/pi_mutexes.h"
 #include "preload/waits.h"
 
 namespace mig {
@@ -102,15 +103,18 @@ itimerspec shifted(const itimerspec& time, long clock) {
 using namespace mig;
 
 MIG_EXPORT int pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex, const timespec* time) {
+  ScopedConditionWait wait(mutex);
   if (!is_monotonic(condition)) return original_pthread_cond_timedwait(condition, mutex, time);
   return original_pthread_cond_timedwait(condition, mutex, NotedDeadline(CLOCK_MONOTONIC, time).get());
 }
 MIG_EXPORT int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock, const timespec* time) {
   if (!original_cond_clockwait.get()) return ENOSYS;
+  ScopedConditionWait wait(mutex);
   return original_cond_clockwait(condition, mutex, clock, NotedDeadline(clock, time).get());
 }
 MIG_EXPORT int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* time) noexcept {
   if (!original_mutex_clocklock.get()) return ENOSYS;
+  ScopedMutexCall call(mutex);
   return original_mutex_clocklock(mutex, clock, NotedDeadline(handed_on(clock), time).get());
 }
 MIG_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* time) noexcept {

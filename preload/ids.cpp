@@ -161,6 +161,7 @@ void adopt_own_ids(int32_t virtual_pid, int32_t virtual_parent) {
 }
 
 void forget_own_ids() {
+  forget_shown_tid();
   cached_pid = cached_tid = 0;
   ids.parent_fixed = false;
   ids.real_pid = static_cast<int32_t>(sys(__NR_getpid));

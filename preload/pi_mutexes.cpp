@@ -1,28 +1,49 @@
-// Mutexes with priority inheritance (PTHREAD_PRIO_INHERIT), after a restart.
+// Mutexes with priority inheritance (PTHREAD_PRIO_INHERIT).
 //
 // The word of such a mutex is shared with the kernel: it holds the owner's tid, the kernel looks the owner up by it when
 // somebody has to wait, and writes the next owner's into it. So the word must hold a real tid, while libc compares it with
 // the tid word of the thread, which after a restart is virtual. (Tried first what happens without: the waiter gets ESRCH,
 // and glibc hangs or aborts on its assertion.)
 //
-// Therefore after a restart, in a program that has ever asked for PTHREAD_PRIO_INHERIT, the calls on mutexes and condition
-// variables are redirected (preload/redirect.cpp) to the functions below. For other kinds of mutex these do nothing. For one
-// with priority inheritance the real tid stands in the thread's tid word during the call, so that libc and the kernel
-// agree. A mutex that was locked before the restart is found with a virtual number in its word at the first call
-// on it, by whatever thread, and gets the real one. Mutexes held with real numbers are listed, so that the next restart
-// can renew them; those on which a thread waits in the kernel are known from its call.
+//   - The words of these mutexes always hold real tids. All such mutexes are known (preload/pi_registry.h), and a restart
+//     writes the new tids into those that are held, whoever waits for them in the kernel, or has got them there, or not.
+//   - After a restart libc's functions on mutexes are redirected (preload/redirect.h) to those below: for other kinds of
+//     mutex these do nothing; for one with priority inheritance the real tid stands in the thread's tid word during the
+//     call. Before the first restart, and in programs without such mutexes, calls on mutexes are not touched.
+//   - Waits for a condition are wrapped from the beginning: a thread that waits while the program is moved reads its tid
+//     word when it has been woken.
 //
-// Before the first restart nothing of this is in the way.
+// libc reads the tid word into a register and uses it some instructions later: a thread stopped in between would write
+// the tid of another life into the mutex (tried without: every second run of subject/lock_pi failed). So no thread is
+// stopped inside libc's code of mutexes, except at a system call or just behind a `lock cmpxchg`: there the word is written
+// already, and only the copy in `__owner` is not; that one is put right at the owner's next call. (Without the second
+// exception a thread that does nothing but lock and unlock was not stopped in five seconds: it is nearly always
+// found behind that slow instruction.)
+//
+// Where that code is: between the exported functions, static ones with it (glibc links pthread_cond_* to
+// pthread_mutex_unlock in alphabetical order). Before 2.34 libpthread was a library of its own, and all of it counts.
+// Only a spin lock may run there without end.
+//
+// Tried before this: a list of the mutexes that are held, kept by the redirected calls, and virtual tids in words that
+// are not on it. The kernel hands a mutex on before any list can say so: a restart at that moment left a word with
+// a tid of the life before (subject/lock_pi).
+//
+// Not reached: addresses of these functions that the program has got from dlsym, libraries loaded after a
+// restart until they or another make such a mutex or the next restart, and mutexes in memory shared with another
+// process that has made them.
 #include "preload/pi_mutexes.h"
 
-#include <errno.h>
+#include <gnu/libc-version.h>
+#include <link.h>
 #include <linux/futex.h>
-#include <pthread.h>
+#include <stddef.h>
 #include <sys/uio.h>
 
 #include "image/base/futex.h"
+#include "preload/arch/x86_64/frame.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/pi_registry.h"
 #include "preload/redirect.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"
@@ -30,246 +51,257 @@
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(pthread_mutexattr_setprotocol);
 MIG_ORIGINAL(pthread_mutex_lock);
 MIG_ORIGINAL(pthread_mutex_trylock);
 MIG_ORIGINAL(pthread_mutex_timedlock);
 MIG_ORIGINAL(pthread_mutex_unlock);
+MIG_ORIGINAL(pthread_mutex_consistent);
 MIG_ORIGINAL(pthread_cond_wait);
-struct Cleanup {
-  void (*routine)(void*);
-  void* argument;
-  int type;
-  Cleanup* outer;
+MIG_ORIGINAL(pthread_cond_timedwait);
+MIG_ORIGINAL(pthread_spin_lock);
+MIG_ORIGINAL(dl_iterate_phdr);
+
+constexpr int kInconsistent = 0x7fffffff, kNotRecoverable = 0x7ffffffe;  ///< PTHREAD_MUTEX_INCONSISTENT ... in __owner
+constexpr uint64_t kUnlockSize = 64, kSpinSize = 64;                     ///< of code, at least
+constexpr int kKinds = 0x3ff;  ///< bits of __kind: type, robust, protocol, shared, elision
+
+struct Code {
+  uint64_t begin, end;
 };
-Hook<void (*)(Cleanup*, void (*)(void*), void*)> push_cleanup("_pthread_cleanup_push");
-Hook<void (*)(Cleanup*, int)> pop_cleanup("_pthread_cleanup_pop");
+Code mutex_code, spin_code;
+unsigned long long libraries_seen;  ///< loaded since the program's start, when the calls were last redirected
 
-constexpr int kInherits = 32;  ///< PTHREAD_MUTEX_PRIO_INHERIT_NP in __kind
-constexpr int kInconsistent = 0x7fffffff;
-constexpr size_t kHeldSize = 4096;
-
-bool used;  ///< the program has asked for such mutexes
-bool redirected;
-
-/// A mutex whose word holds a real tid.
-struct Held {
-  pthread_mutex_t* mutex;
-  int32_t count;
-  int32_t owner;  ///< virtual, while a restart renews it
-};
-Held held[kHeldSize];
-uint32_t held_lock;
-
-bool is_pi(const pthread_mutex_t* mutex) {
-  return mutex->__data.__kind & kInherits;
-}
-uint32_t* word_of(pthread_mutex_t* mutex) {
-  return reinterpret_cast<uint32_t*>(&mutex->__data.__lock);
+/// The owner that libc remembers follows the word: a wait in the kernel may have lasted over a restart.
+MIG_UNSPLIT void correct_owner(pthread_mutex_t* mutex) {
+  int32_t real = shown_tid.real;
+  if (!real || (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK) != real) return;
+  int32_t owner = mutex->__data.__owner;
+  if (owner != real && owner != kInconsistent && owner != kNotRecoverable) mutex->__data.__owner = real;
 }
 
-MIG_INLINE Held* find(pthread_mutex_t* mutex, bool make) {
-  size_t hash = reinterpret_cast<uint64_t>(mutex) / sizeof *mutex;
-  Held* free = nullptr;
-  for (size_t i = 0; i < kHeldSize; ++i) {
-    Held* h = &held[(hash + i) % kHeldSize];
-    if (h->mutex == mutex && h->count > 0) return h;
-    if (h->count <= 0 && !free) free = h;
-    if (!h->mutex) break;
-  }
-  if (make && free) *free = {mutex, 0, 0};
-  return make ? free : nullptr;
-}
-
-/// The number of those who hold it or wait for it, as far as they are listed.
-MIG_UNSPLIT int32_t count(pthread_mutex_t* mutex, int32_t change) {
-  while (__atomic_exchange_n(&held_lock, 1, __ATOMIC_ACQUIRE)) __builtin_ia32_pause();
-  Held* h = find(mutex, change > 0);
-  if (h) h->count += change;
-  int32_t now = h ? h->count : 0;
-  __atomic_store_n(&held_lock, 0, __ATOMIC_RELEASE);
-  return now;
-}
-
-/// A virtual owner, from before the restart, becomes a real one. In one stretch with the listing.
-void make_real(pthread_mutex_t* mutex) {
-  uint32_t value = load(word_of(mutex));
-  auto owner = static_cast<int32_t>(value & FUTEX_TID_MASK);
-  if (!owner || count(mutex, 0)) return;
-  int32_t real = real_id(owner);
-  if (real == owner) return;
-  count(mutex, 1);
-  uint32_t wanted = (value & ~static_cast<uint32_t>(FUTEX_TID_MASK)) | static_cast<uint32_t>(real);
-  if (!__atomic_compare_exchange_n(word_of(mutex), &value, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) count(mutex, -1);
-}
-
-int32_t own_real_tid() {
-  return static_cast<int32_t>(sys(__NR_gettid));
-}
-bool holds(pthread_mutex_t* mutex) {
-  return static_cast<int32_t>(load(word_of(mutex)) & FUTEX_TID_MASK) == own_real_tid();
-}
-/// What libc remembers of the owner follows the word.
-void correct_owner(pthread_mutex_t* mutex) {
-  if (holds(mutex) && mutex->__data.__owner && mutex->__data.__owner != kInconsistent) mutex->__data.__owner = own_real_tid();
-}
-
-/// One call on a mutex with priority inheritance. It is listed while it is held, and while somebody waits for it: the
-/// kernel hands it over with a real number.
-template <class Call>
-int with_real_tid(pthread_mutex_t* mutex, Call call) {
-  make_real(mutex);
-  correct_owner(mutex);
-  bool held_before = holds(mutex);
-  if (!held_before) count(mutex, 1);
-  int error;
-  {
-    ScopedRealTid real(pthread_self());
-    error = call();
-  }
-  correct_owner(mutex);
-  if (!holds(mutex)) count(mutex, -1);
-  return error;
-}
-
-void restore_tid(void* scope) {
-  static_cast<ScopedRealTid*>(scope)->end();
-}
-
-/// As with_real_tid; the waiting thread may be cancelled.
-template <class Call>
-int wait_with_real_tid(pthread_mutex_t* mutex, Call call) {
-  make_real(mutex);
-  correct_owner(mutex);
-  ScopedRealTid real(pthread_self());
-  Cleanup cleanup;
-  push_cleanup(&cleanup, restore_tid, &real);
-  int error = call();
-  pop_cleanup(&cleanup, 0);
-  real.end();
-  correct_owner(mutex);
-  return error;
-}
+// What calls are redirected to.
 
 int lock(pthread_mutex_t* mutex) {
   if (!is_pi(mutex)) return original_pthread_mutex_lock(mutex);
-  return with_real_tid(mutex, [&] { return original_pthread_mutex_lock(mutex); });
+  ScopedMutexCall call(mutex);
+  return original_pthread_mutex_lock(mutex);
 }
 int try_lock(pthread_mutex_t* mutex) {
   if (!is_pi(mutex)) return original_pthread_mutex_trylock(mutex);
-  return with_real_tid(mutex, [&] { return original_pthread_mutex_trylock(mutex); });
+  ScopedMutexCall call(mutex);
+  return original_pthread_mutex_trylock(mutex);
 }
 int timed_lock(pthread_mutex_t* mutex, const timespec* time) {
   if (!is_pi(mutex)) return original_pthread_mutex_timedlock(mutex, time);
-  return with_real_tid(mutex, [&] { return original_pthread_mutex_timedlock(mutex, time); });
-}
-int clock_lock(pthread_mutex_t* mutex, clockid_t clock, const timespec* time) {
-  if (!is_pi(mutex)) return pthread_mutex_clocklock(mutex, clock, time);
-  return with_real_tid(mutex, [&] { return pthread_mutex_clocklock(mutex, clock, time); });
+  ScopedMutexCall call(mutex);
+  return original_pthread_mutex_timedlock(mutex, time);
 }
 int unlock(pthread_mutex_t* mutex) {
   if (!is_pi(mutex)) return original_pthread_mutex_unlock(mutex);
-  return with_real_tid(mutex, [&] { return original_pthread_mutex_unlock(mutex); });
+  ScopedMutexCall call(mutex);
+  return original_pthread_mutex_unlock(mutex);
 }
-int wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
-  if (!is_pi(mutex)) return original_pthread_cond_wait(condition, mutex);
-  return wait_with_real_tid(mutex, [&] { return original_pthread_cond_wait(condition, mutex); });
-}
-int timed_wait(pthread_cond_t* condition, pthread_mutex_t* mutex, const timespec* time) {
-  if (!is_pi(mutex)) return pthread_cond_timedwait(condition, mutex, time);
-  return wait_with_real_tid(mutex, [&] { return pthread_cond_timedwait(condition, mutex, time); });
-}
-int clock_wait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock, const timespec* time) {
-  if (!is_pi(mutex)) return pthread_cond_clockwait(condition, mutex, clock, time);
-  return wait_with_real_tid(mutex, [&] { return pthread_cond_clockwait(condition, mutex, clock, time); });
+int consistent(pthread_mutex_t* mutex) {
+  ScopedMutexCall call(mutex);
+  return original_pthread_mutex_consistent(mutex);
 }
 
-template <class F>
-void* address(F* function) {
-  return reinterpret_cast<void*>(function);
+template <class Result, class... Args>
+Redirection to(const char* name, Result (*original)(Args...), Result (*target)(Args...)) {
+  return {name, reinterpret_cast<uint64_t>(original), reinterpret_cast<uint64_t>(target)};
 }
 
 void redirect_calls() {
   const Redirection list[] = {
-      {"pthread_mutex_lock", address(lock)},
-      {"pthread_mutex_trylock", address(try_lock)},
-      {"pthread_mutex_timedlock", address(timed_lock)},
-      {"pthread_mutex_clocklock", address(clock_lock)},
-      {"pthread_mutex_unlock", address(unlock)},
-      {"pthread_cond_wait", address(wait)},
-      {"pthread_cond_timedwait", address(timed_wait)},
-      {"pthread_cond_clockwait", address(clock_wait)},
+      to("pthread_mutex_lock", original_pthread_mutex_lock.get(), lock),
+      to("__pthread_mutex_lock", original_pthread_mutex_lock.get(), lock),
+      to("pthread_mutex_trylock", original_pthread_mutex_trylock.get(), try_lock),
+      to("__pthread_mutex_trylock", original_pthread_mutex_trylock.get(), try_lock),
+      to("pthread_mutex_timedlock", original_pthread_mutex_timedlock.get(), timed_lock),
+      to("pthread_mutex_unlock", original_pthread_mutex_unlock.get(), unlock),
+      to("__pthread_mutex_unlock", original_pthread_mutex_unlock.get(), unlock),
+      to("pthread_mutex_consistent", original_pthread_mutex_consistent.get(), consistent),
   };
   redirect(list, sizeof list / sizeof *list);
-  redirected = true;
 }
 
-/// The mutex may be gone although it was never unlocked: read and written by the kernel, which tells.
-bool read_word(pthread_mutex_t* mutex, uint32_t& value) {
-  iovec local{&value, sizeof value}, remote{mutex, sizeof value};
-  long pid = sys(__NR_getpid);
-  return sys(__NR_process_vm_readv, pid, &local, 1, &remote, 1, 0) == static_cast<long>(sizeof value);
+int redirect_new_libraries(dl_phdr_info* info, size_t, void*) {
+  if (info->dlpi_adds != libraries_seen) redirect_calls();
+  libraries_seen = info->dlpi_adds;
+  return 1;
 }
 
-void set_owner(pthread_mutex_t* mutex, uint32_t value, int32_t real) {
-  value = (value & ~static_cast<uint32_t>(FUTEX_TID_MASK)) | static_cast<uint32_t>(real);
-  *word_of(mutex) = value;
+// Where libc's code is.
+
+template <class F>
+uint64_t address(F* function) {
+  return reinterpret_cast<uint64_t>(function);
 }
 
-/// A lock that a thread waits for in the kernel.
-pthread_mutex_t* waited_for(const BlockedCall& call) {
-  auto operation = call.args[1] & static_cast<uint64_t>(FUTEX_CMD_MASK);
-  constexpr uint64_t kLockPi2 = 13;
-  if (call.number != __NR_futex || (operation != FUTEX_LOCK_PI && operation != kLockPi2)) return nullptr;
-  return reinterpret_cast<pthread_mutex_t*>(call.args[0]);
-}
-
-/// Locks that were entered before there was a list: counted once for the owner, and for each thread that will own it.
-void list_waited_for() {
-  for (uint32_t i = 0; i < load(&state.claimed); ++i) {
-    pthread_mutex_t* mutex = waited_for(slot_at(i)->blocked);
-    uint32_t value;
-    if (!mutex || !read_word(mutex, value)) continue;
-    auto owner = static_cast<int32_t>(value & FUTEX_TID_MASK);
-    if (owner && !count(mutex, 0)) {
-      set_owner(mutex, value, real_id(owner));
-      count(mutex, 1);
+/// The executable part of the library that has the address.
+Code text_around(uint64_t inside) {
+  auto look = [](dl_phdr_info* info, size_t, void* data) {
+    auto code = static_cast<Code*>(data);
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+      const ElfW(Phdr)& p = info->dlpi_phdr[i];
+      uint64_t begin = info->dlpi_addr + p.p_vaddr, end = begin + p.p_memsz;
+      if (p.p_type != PT_LOAD || !(p.p_flags & PF_X) || code->begin < begin || code->begin >= end) continue;
+      *code = {begin, end};
+      return 1;
     }
-    count(mutex, 1);
+    return 0;
+  };
+  Code found{inside, 0};
+  return original_dl_iterate_phdr(look, &found) ? found : Code{};
+}
+
+/// From the first to the last of libc's functions.
+Code mutex_functions() {
+  const uint64_t functions[] = {
+      address(original_pthread_cond_wait.get()),        address(original_pthread_cond_timedwait.get()),
+      address(original_pthread_mutex_lock.get()),       address(original_pthread_mutex_trylock.get()),
+      address(original_pthread_mutex_timedlock.get()),  address(original_pthread_mutex_unlock.get()),
+      address(original_pthread_mutex_consistent.get()),
+  };
+  Code code{~0UL, 0};
+  for (uint64_t f : functions) {
+    if (f < code.begin) code.begin = f;
+    if (f + kUnlockSize > code.end) code.end = f + kUnlockSize;
   }
+  return code;
+}
+
+void learn_code() {
+  if (__atomic_load_n(&mutex_code.end, __ATOMIC_ACQUIRE)) return;
+  uint64_t spin = address(original_pthread_spin_lock.get()), libc = address(gnu_get_libc_version);
+  Code code = text_around(address(original_pthread_mutex_lock.get()));
+  if (libc >= code.begin && libc < code.end) code = mutex_functions();
+  spin_code = {spin, spin + kSpinSize};
+  mutex_code.begin = code.begin;
+  __atomic_store_n(&mutex_code.end, code.end, __ATOMIC_RELEASE);
+}
+
+bool is_syscall(uint64_t at) {
+  auto code = reinterpret_cast<const unsigned char*>(at);
+  return code[0] == 0x0f && code[1] == 0x05;
+}
+
+/// The length of a `lock cmpxchg` of 32 bits to memory, or 0.
+uint64_t exchange_size(uint64_t at) {
+  auto code = reinterpret_cast<const unsigned char*>(at);
+  uint64_t n = 1;
+  if (code[0] != 0xf0) return 0;
+  if ((code[n] & 0xf0) == 0x40) ++n;
+  if (code[n] != 0x0f || code[n + 1] != 0xb1) return 0;
+  unsigned mode = code[n + 2] >> 6, base = code[n + 2] & 7;
+  n += 3 + (mode != 3 && base == 4);
+  return mode == 1 ? n + 1 : mode == 2 || (mode == 0 && base == 5) ? n + 4 : n;
+}
+bool is_behind_exchange(uint64_t pc) {
+  for (uint64_t size = 4; size <= 10; ++size)
+    if (exchange_size(pc - size) == size) return true;
+  return false;
+}
+
+// The restart.
+
+/// A mutex may be gone without having been destroyed: read and written through the kernel, which tells.
+bool read_memory(uint64_t from, void* to, size_t size) {
+  iovec here{to, size}, there{reinterpret_cast<void*>(from), size};
+  return sys(__NR_process_vm_readv, sys(__NR_getpid), &here, 1, &there, 1, 0) == static_cast<long>(size);
+}
+void write_word(uint64_t to, uint32_t word) {
+  iovec here{&word, sizeof word}, there{reinterpret_cast<void*>(to), sizeof word};
+  sys(__NR_process_vm_writev, sys(__NR_getpid), &here, 1, &there, 1, 0);
+}
+
+/// The word with the tid that its owner has now.
+uint32_t renewed(uint32_t word) {
+  auto owner = static_cast<int32_t>(word & FUTEX_TID_MASK);
+  for (uint32_t i = 0; owner && i < load(&state.claimed); ++i)
+    if (slot_at(i)->stopped_tid == owner)
+      return (word & ~static_cast<uint32_t>(FUTEX_TID_MASK)) | static_cast<uint32_t>(slot_at(i)->real_tid);
+  return word;
+}
+
+/// False: there is no such mutex any more.
+bool renew(uint64_t address) {
+  decltype(pthread_mutex_t::__data) m;
+  using Data = decltype(m);
+  if (!read_memory(address, &m, sizeof m) || !(m.__kind & kPiKind) || (m.__kind & ~kKinds)) return false;
+  auto old = static_cast<uint32_t>(m.__lock);
+  uint32_t word = renewed(old);
+  if (word == old) return true;
+  write_word(address + offsetof(Data, __lock), word);
+  if (m.__owner != kInconsistent && m.__owner != kNotRecoverable)
+    write_word(address + offsetof(Data, __owner), word & FUTEX_TID_MASK);
+  return true;
+}
+
+/// A word that a thread waits for in the kernel and that belongs to no mutex we know.
+void renew_waited_for(const ThreadSlot* slot) {
+  if (slot->dead) return;
+  Frame frame(slot->frame);
+  constexpr uint64_t kLockPi2 = 13;
+  uint64_t operation = frame.argument(1) & static_cast<uint64_t>(FUTEX_CMD_MASK), address = frame.argument(0);
+  uint32_t word;
+  if (frame.result() != __NR_futex || (operation != FUTEX_LOCK_PI && operation != kLockPi2)) return;
+  if (!pi_registry.contains(address) && read_memory(address, &word, sizeof word)) write_word(address, renewed(word));
+}
+
+// The wait for a condition.
+
+Hook<void (*)(void*, void (*)(void*), void*)> push_cleanup("_pthread_cleanup_push");
+Hook<void (*)(void*, int)> pop_cleanup("_pthread_cleanup_pop");
+
+void end_wait(void*) {
+  hide_real_tid();
 }
 
 }  // namespace
 
-void note_pi_owners() {
-  held_lock = 0;
-  if (!used) return;
-  for (Held& h : held) {
-    uint32_t value;
-    if (h.count <= 0) continue;
-    if (!read_word(h.mutex, value)) h.count = 0;
-    else h.owner = virtual_id(static_cast<int32_t>(value & FUTEX_TID_MASK));
-  }
+bool in_pi_code(uint64_t pc) {
+  if (pc < mutex_code.begin || pc >= mutex_code.end || (pc >= spin_code.begin && pc < spin_code.end)) return false;
+  return !is_syscall(pc) && !is_syscall(pc - kSyscallSize) && !is_behind_exchange(pc);
 }
 
-void renew_pi_owners() {
-  if (!used || !ids_moved()) return;
-  for (Held& h : held) {
-    uint32_t value;
-    if (h.count > 0 && h.owner && read_word(h.mutex, value)) set_owner(h.mutex, value, real_id(h.owner));
+void pi_mutex_made() {
+  learn_code();
+  if (ids_moved()) original_dl_iterate_phdr(redirect_new_libraries, nullptr);
+}
+
+void renew_pi_mutexes() {
+  if (!pi_registry.empty()) {
+    pi_registry.keep_if(renew);
+    redirect_calls();
   }
-  if (!redirected) list_waited_for();
-  redirect_calls();
+  for (uint32_t i = 0; i < load(&state.claimed); ++i) renew_waited_for(slot_at(i));
+}
+
+void ScopedConditionWait::begin(pthread_mutex_t* mutex) {
+  show_real_tid();
+  correct_owner(mutex);
+  push_cleanup(&cleanup_, end_wait, nullptr);
+}
+void ScopedConditionWait::end() {
+  pop_cleanup(&cleanup_, 0);
+  hide_real_tid();
+}
+
+void ScopedMutexCall::begin(pthread_mutex_t* mutex) {
+  show_real_tid();
+  correct_owner(mutex);
+}
+void ScopedMutexCall::end() {
+  hide_real_tid();
 }
 
 }  // namespace mig
 
 using namespace mig;
 
-MIG_EXPORT int pthread_mutexattr_setprotocol(pthread_mutexattr_t* attributes, int protocol) noexcept {
-  if (protocol == PTHREAD_PRIO_INHERIT && !used) {
-    used = true;
-    if (ids_moved()) redirect_calls();
-  }
-  return original_pthread_mutexattr_setprotocol(attributes, protocol);
+MIG_EXPORT int pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+  if (!is_pi(mutex)) return original_pthread_cond_wait(condition, mutex);
+  ScopedConditionWait wait(mutex);
+  return original_pthread_cond_wait(condition, mutex);
 }

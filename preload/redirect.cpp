@@ -63,10 +63,16 @@ class Tables {
   size_t call_count_ = 0, other_count_ = 0;
 };
 
-void write_entry(int memory, uint64_t address, void* target) {
+/// A reference that ld.so has not bound yet leads into the library's own table of stubs, before its dynamic section. A
+/// weak one that found nothing is zero.
+bool leads_to(uint64_t value, uint64_t original, const link_map* map) {
+  return value && (value == original || (value >= map->l_addr && value < reinterpret_cast<uint64_t>(map->l_ld)));
+}
+
+void write_entry(int memory, uint64_t address, uint64_t target) {
   if (memory >= 0 && pwrite_all(memory, &target, sizeof target, address) == 0) return;
   sys(__NR_mprotect, page_down(address), kPage, PROT_READ | PROT_WRITE);
-  *reinterpret_cast<void**>(address) = target;
+  *reinterpret_cast<uint64_t*>(address) = target;
 }
 
 }  // namespace
@@ -78,7 +84,8 @@ void redirect(const Redirection* list, size_t count) {
     if (map->l_ld == _DYNAMIC) continue;
     Tables(map).each([&](const char* name, uint64_t address) {
       for (size_t i = 0; i < count; ++i)
-        if (text_equal(name, list[i].name)) write_entry(memory.get(), address, list[i].target);
+        if (text_equal(name, list[i].name) && leads_to(*reinterpret_cast<const uint64_t*>(address), list[i].original, map))
+          write_entry(memory.get(), address, list[i].target);
     });
   }
 }

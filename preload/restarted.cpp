@@ -43,9 +43,7 @@ void come_back() {
   ++state.generation;
   text_copy(state.job_name, state.resume.job, sizeof state.job_name);
   text_copy(state.run_directory, state.resume.directory, sizeof state.run_directory);
-  note_pi_owners();
   learn_real_ids();
-  renew_pi_owners();
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
@@ -53,6 +51,7 @@ void come_back() {
   start_period();
   thread_came_back(slot_at(0));
   wait_for_threads();
+  renew_pi_mutexes();
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
   rejoin_job();

@@ -32,6 +32,7 @@ struct ThreadSlot {
   BlockedCall blocked;
   ucontext_t* frame;
   int32_t real_tid;
+  int32_t stopped_tid;  ///< real_tid when it was stopped
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
@@ -41,7 +42,8 @@ struct ThreadSlot {
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
 
-enum class StopState : uint32_t { kRunning, kStopping };
+/// kLeaving: the threads go on, the leader is not through or still on its stack; the next stop must wait.
+enum StopState : uint32_t { kRunning, kStopping, kLeaving = ~0u };
 
 /// Why a checkpoint did not happen: the number and the one sentence for the user.
 struct Failure {

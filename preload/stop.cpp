@@ -6,8 +6,8 @@
 // that takes the signal moves to a small stack of ours, fills in its record, and waits on `state.stop`.
 //
 // Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
-// kernel, or inside a wrapper that is marked) return at once and are signalled again. If it is the thread that took
-// the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
+// kernel, inside a wrapper that is marked, or inside libc's mutexes: preload/pi_mutexes.cpp) return at once and are signalled
+// again. If it is the thread that took the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
 //
 // The stop signal is 33, which glibc keeps for itself (SIGSETXID): no program can block, ignore or wait for it, not even
 // one that blocks every signal, and glibc's own helper threads leave it open. Its action is ours only for the length
@@ -29,6 +29,7 @@
 #include "preload/checkpoint.h"
 #include "preload/errand.h"
 #include "preload/mark.h"
+#include "preload/pi_mutexes.h"
 #include "preload/threads.h"
 #include "preload/unsplit.h"
 
@@ -70,7 +71,7 @@ bool of_this_stop(const siginfo_t* info) {
 
 bool must_not_stop_here(const ucontext_t* frame) {
   auto pc = static_cast<uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
-  return (pc >= state.vdso_start && pc < state.vdso_end) || in_unsplit(pc) || mark_depth() != 0;
+  return (pc >= state.vdso_start && pc < state.vdso_end) || in_unsplit(pc) || in_pi_code(pc) || mark_depth() != 0;
 }
 
 long send_stop(int32_t tid) {
@@ -144,6 +145,12 @@ class Targets {
   Array<uint32_t> index_;
   uint32_t mask_ = 0;
 };
+
+/// A slot counts as taken when its tid is there: not one that was left by an earlier stop.
+void empty_slots() {
+  for (uint32_t i = 0; i < state.slot_count; ++i)
+    if (slot_at(i)->real_tid) slot_at(i)->real_tid = 0;
+}
 
 bool ensure_slots(size_t threads) {
   size_t wanted = threads + threads / 4 + 16;
@@ -296,10 +303,9 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
     __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
     futex_wake(&state.returned);
   }
-  while (load(&state.stop)) futex_wait(&state.stop, 1, kSecond);
+  while (load(&state.stop) == kStopping) futex_wait(&state.stop, kStopping, kSecond);
   run_errand();
   resume_thread(slot);
-  __atomic_fetch_add(&state.left, 1, __ATOMIC_ACQ_REL);
 }
 
 /// Asks for the request again a moment later, from a timer that is deleted when its signal arrives: of the process, since
@@ -328,8 +334,9 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
     request_again(info);
     return nullptr;
   }
-  uint32_t running = 0;
-  bool first = __atomic_compare_exchange_n(&state.stop, &running, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  uint32_t now = kRunning;
+  bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  if (!first && now == kLeaving && !is_errand(info)) request_again(info);
   return first ? state.leader_stack + kLeaderStack : nullptr;
 }
 
@@ -362,7 +369,7 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
     if (signal == kStopSignal) return hand_to_libc(signal, info, frame);
     return claim_for_request(info, frame);
   }
-  if (!load(&state.stop) || !of_this_stop(info)) return nullptr;
+  if (load(&state.stop) != kStopping || !of_this_stop(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     uint32_t i = __atomic_fetch_add(&state.bounced, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&state.bounced_tids[i % 256], static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
@@ -374,10 +381,16 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
   return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
 }
 
-extern "C" void mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
-  if (is_stop_signal(info)) park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
-  else if (is_errand(info)) lead_errand();
+/// The result is incremented when the thread has left the stack, which may then be given to another.
+extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
+  if (is_stop_signal(info)) {
+    park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
+    return &state.left;
+  }
+  if (is_errand(info)) lead_errand();
   else lead_checkpoint(frame);
+  static_assert(kLeaving + 1 == kRunning);
+  return &state.stop;
 }
 
 void install_handler() {
@@ -396,6 +409,7 @@ bool stop_threads() {
   if (!task_dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/self/task", "open", task_dir.get());
   if (!ensure_slots(count_threads(task_dir.get())))
     return refuse(Error::kPendingLost, "stacks for the stopped threads", "the kernel gave no memory for them");
+  empty_slots();
   memset(slot_at(0), 0, sizeof(ThreadSlot));
   store(&state.claimed, 1);
   Targets targets;
@@ -404,7 +418,7 @@ bool stop_threads() {
 
 void release_threads() {
   uint32_t claimed = load(&state.claimed);
-  store(&state.stop, 0);
+  store(&state.stop, kLeaving);
   futex_wake(&state.stop);
   if (claimed > 1) wait_until_all_left(claimed);
   reset_stop_action();

@@ -12,7 +12,7 @@ void install_handler();
 /// Stops all other threads. False: `state.failure` says why, and every thread runs again.
 bool stop_threads();
 
-/// Lets the stopped threads go on.
+/// Lets the stopped threads go on. The stop is over when the leader has left its handler.
 void release_threads();
 
 }  // namespace mig

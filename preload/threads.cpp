@@ -84,6 +84,7 @@ void describe_thread(ThreadSlot* slot) {
   slot->generation = state.generation;
   note_thread_signals(slot);
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
+  slot->stopped_tid = tid;
   r.vtid = virtual_id(tid);
   if (tid == sys(__NR_getpid)) r.flags |= kThreadMain;
   r.real_tid_address = reinterpret_cast<uint64_t>(&slot->real_tid);
@@ -107,6 +108,7 @@ void describe_thread(ThreadSlot* slot) {
 }
 
 void describe_dead_thread(ThreadSlot* slot) {
+  slot->stopped_tid = slot->real_tid;
   slot->record.vtid = virtual_id(slot->real_tid);
   slot->record.flags = kThreadDead | kThreadMain;
   slot->record.system_call = -1;

@@ -10,7 +10,8 @@
 // A thread that ends with a robust mutex in its hands: the kernel walks the thread's robust list and marks the mutexes
 // whose word holds the thread's *real* tid, so it passes over those of a thread with a virtual one. A destructor of
 // thread-specific data, in the last round of destructors, does the kernel's work (kernel/futex/core.c,
-// exit_robust_list).
+// exit_robust_list). Mutexes with priority inheritance hold the real tid (preload/pi_mutexes.cpp): they stay in the list,
+// because only the kernel can hand them on.
 #include "preload/tid_words.h"
 
 #include <linux/futex.h>
@@ -47,16 +48,31 @@ struct RobustHead {
   RobustNode* pending;
 };
 
-uint64_t plain(const RobustNode* node) {
-  return reinterpret_cast<uint64_t>(node) & ~1UL;
+RobustNode* plain(const RobustNode* node) {
+  return reinterpret_cast<RobustNode*>(reinterpret_cast<uint64_t>(node) & ~1UL);
+}
+/// A pointer to a mutex with priority inheritance is odd.
+bool leads_to_pi(const RobustNode* node) {
+  return reinterpret_cast<uint64_t>(node) & 1;
+}
+/// glibc's pointer back stands before the node and leads to its like.
+RobustNode*& previous(RobustNode* node) {
+  return node[-1].next;
 }
 
-int32_t* own_tid_word() {
-  return tid_word(reinterpret_cast<pthread_t>(__builtin_thread_pointer()));
+MIG_INLINE int32_t* own_tid_word() {
+  auto self = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
+  return word_offset ? reinterpret_cast<int32_t*>(self + static_cast<uint64_t>(word_offset)) : nullptr;
 }
 
-void mark_owner_died(uint64_t node, long offset, uint32_t tid) {
-  auto word = reinterpret_cast<uint32_t*>(node + static_cast<uint64_t>(offset));
+/// Another thread's: initial-exec memory is at the same distance from every thread pointer.
+ShownTid* shown_of(pthread_t thread) {
+  auto distance = reinterpret_cast<uint64_t>(&shown_tid) - reinterpret_cast<uint64_t>(__builtin_thread_pointer());
+  return reinterpret_cast<ShownTid*>(thread + distance);
+}
+
+void mark_owner_died(RobustNode* node, long offset, uint32_t tid) {
+  auto word = reinterpret_cast<uint32_t*>(reinterpret_cast<char*>(node) + offset);
   uint32_t value = load(word);
   do {
     if ((value & FUTEX_TID_MASK) != tid) return;
@@ -71,14 +87,19 @@ void give_up_robust_mutexes(uint32_t tid) {
   RobustHead* head = nullptr;
   size_t size = 0;
   if (sys(__NR_get_robust_list, 0, &head, &size) < 0 || !head || size != sizeof *head) return;
-  auto end = reinterpret_cast<uint64_t>(&head->list);
-  uint64_t node = plain(head->list.next);
-  for (int i = 0; i < kRobustLimit && node && node != end; ++i) {
-    uint64_t next = plain(reinterpret_cast<RobustNode*>(node)->next);
-    mark_owner_died(node, head->futex_offset, tid);
-    node = next;
+  RobustNode *last = &head->list, *link = head->list.next;
+  for (int i = 0; i < kRobustLimit && plain(link) && plain(link) != &head->list; ++i) {
+    RobustNode *node = plain(link), *next = node->next;
+    if (leads_to_pi(link)) {
+      last->next = link;
+      previous(node) = last - 1;
+      last = node;
+    } else {
+      mark_owner_died(node, head->futex_offset, tid);
+    }
+    link = next;
   }
-  head->list.next = &head->list;
+  last->next = &head->list;
 }
 
 void thread_ends(void* round) {
@@ -138,23 +159,55 @@ void settle_new_thread() {
 
 void renew_tid_word(int32_t virtual_tid) {
   int32_t* word = own_tid_word();
-  if (word && *word > 0 && *word != virtual_tid) *word = static_cast<int32_t>(sys(__NR_gettid));
+  auto real = static_cast<int32_t>(sys(__NR_gettid));
+  if (shown_tid.real) shown_tid.real = real;
+  if (word && *word > 0 && (shown_tid.depth || *word != virtual_tid)) *word = real;
 }
 
-ScopedRealTid::ScopedRealTid(pthread_t thread) : word_(ids_moved() ? tid_word(thread) : nullptr) {
+void forget_shown_tid() {
+  shown_tid = {};
+}
+
+MIG_UNSPLIT void show_real_tid() {
+  if (shown_tid.depth++ || !word_offset) return;
+  int32_t* word = own_tid_word();
+  if (!shown_tid.real) shown_tid.real = static_cast<int32_t>(sys(__NR_gettid));
+  if (!shown_tid.virtual_number) {
+    int32_t number = *word == shown_tid.real ? virtual_task(shown_tid.real) : *word;
+    __atomic_store_n(&shown_tid.virtual_number, number, __ATOMIC_RELEASE);
+  }
+  if (*word != shown_tid.real) __atomic_store_n(word, shown_tid.real, __ATOMIC_RELEASE);
+}
+
+MIG_UNSPLIT void hide_real_tid() {
+  if (!shown_tid.depth || --shown_tid.depth || !word_offset) return;
+  int32_t* word = own_tid_word();
+  if (*word != shown_tid.virtual_number) __atomic_store_n(word, shown_tid.virtual_number, __ATOMIC_RELEASE);
+}
+
+int32_t virtual_tid_of(pthread_t thread) {
+  int32_t word = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
+  if (word <= 0) return word;
+  int32_t shown = __atomic_load_n(&shown_of(thread)->virtual_number, __ATOMIC_ACQUIRE);
+  return shown ? shown : word;
+}
+
+ScopedRealTid::ScopedRealTid(pthread_t thread) : thread_(thread), word_(ids_moved() ? tid_word(thread) : nullptr) {
   if (!word_) return;
-  virtual_ = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
+  virtual_ = virtual_tid_of(thread);
   int32_t expected = virtual_, real = real_id(virtual_);
   if (virtual_ <= 0 || real == virtual_ ||
       !__atomic_compare_exchange_n(word_, &expected, real, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     word_ = nullptr;
 }
 
-/// A restart in between may have put another number there; a thread that has ended has zero.
+/// A restart in between may have put another number there; a thread that has ended has zero; one that is itself showing its
+/// real tid needs it still.
 void ScopedRealTid::end() {
   if (!word_) return;
   int32_t now = __atomic_load_n(word_, __ATOMIC_ACQUIRE);
-  while (now > 0 && !__atomic_compare_exchange_n(word_, &now, virtual_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  bool shown = __atomic_load_n(&shown_of(thread_)->depth, __ATOMIC_ACQUIRE);
+  while (!shown && now > 0 && !__atomic_compare_exchange_n(word_, &now, virtual_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
   }
   word_ = nullptr;
 }

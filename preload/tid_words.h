@@ -14,8 +14,25 @@ int32_t* tid_word(pthread_t thread);
 /// The only thread of a program that has just begun gets a virtual tid.
 void set_first_tid(int32_t number);
 
-/// In a thread that a restart has brought back while its word held the real tid.
+/// The thread's virtual tid, also while its word shows the real one; 0: it has ended. The word is known.
+int32_t virtual_tid_of(pthread_t thread);
+
+/// The real tid stands in the calling thread's word until hide_real_tid(). A restart in between changes it. They nest.
+void show_real_tid();
+void hide_real_tid();
+
+/// The calling thread's real tid, while it is shown.
+struct ShownTid {
+  int32_t real;            ///< 0: not known
+  int32_t virtual_number;  ///< once shown, for life: so another thread may look at it at any moment
+  uint32_t depth;
+};
+inline thread_local ShownTid shown_tid __attribute__((tls_model("initial-exec"))) = {};
+
+/// In a thread that a restart has brought back, maybe while its word held the real tid.
 void renew_tid_word(int32_t virtual_tid);
+/// In the child of a fork, whose word libc has set anew.
+void forget_shown_tid();
 
 /// In a thread that a restart has brought back, or whose virtual tid is not its real one: what its end needs.
 void watch_thread_end();
@@ -34,6 +51,7 @@ class ScopedRealTid {
   ScopedRealTid& operator=(const ScopedRealTid&) = delete;
 
  private:
+  pthread_t thread_;
   int32_t* word_;
   int32_t virtual_ = 0;
 };

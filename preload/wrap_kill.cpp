@@ -71,13 +71,13 @@ MIG_EXPORT int sigqueue(pid_t pid, int signal, const sigval value) noexcept {
 }
 MIG_EXPORT int pthread_kill(pthread_t thread, int signal) noexcept {
   if (!ids_moved()) return original_pthread_kill(thread, signal);
-  int32_t tid = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
+  int32_t tid = virtual_tid_of(thread);
   if (is_of_libc(signal)) return EINVAL;
   return tid > 0 ? as_error(send_to_own_thread(tid, signal)) : 0;
 }
 MIG_EXPORT int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
   if (!ids_moved()) return original_pthread_sigqueue(thread, signal, value);
-  int32_t tid = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
+  int32_t tid = virtual_tid_of(thread);
   if (is_of_libc(signal)) return EINVAL;
   siginfo_t info = queued_info(signal, value);
   return tid > 0 ? as_error(queue_to_thread(state.vpid, tid, signal, &info)) : ESRCH;

@@ -41,7 +41,7 @@ constexpr IdCall kOnTask{{IdKind::kTask}};
 
 /// A system call on the thread: the kernel's result, or -ESRCH when it has ended.
 long on_thread(pthread_t thread, long number, long b = 0, long c = 0) {
-  int32_t tid = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
+  int32_t tid = virtual_tid_of(thread);
   return tid > 0 ? call_with_ids(kOnTask, number, tid, b, c) : -ESRCH;
 }
 
@@ -59,7 +59,7 @@ void* start_settled(void* memory) {
 
 long open_comm(pthread_t thread, int flags) {
   char path[64];
-  Text(path) << "/proc/self/task/" << real_id(*tid_word(thread)) << "/comm";
+  Text(path) << "/proc/self/task/" << real_id(virtual_tid_of(thread)) << "/comm";
   return open_path(path, flags);
 }
 
@@ -84,7 +84,7 @@ MIG_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
 
 MIG_EXPORT int pthread_cancel(pthread_t thread) {
   if (!ids_moved()) return original_pthread_cancel(thread);
-  int32_t tid = __atomic_load_n(tid_word(thread), __ATOMIC_ACQUIRE);
+  int32_t tid = virtual_tid_of(thread);
   if (tid > 0 && real_id(tid) != tid && sys(__NR_tgkill, ids.real_pid, tid, 0) == 0) {
     ScopedRealTid real(thread);
     return original_pthread_cancel(thread);

@@ -308,11 +308,12 @@ def vim(case):
                 raise Failure(f"`mig restart` ended with {process.returncode}: {terminal.output!r}")
             return job.processes()
         job.pid = case.wait(running, "the restarted job")[0]["pid"]
-        terminal.type(f"a and {g}" if g else " and 0")
+        terminal.type(f" and {g}")
         terminal.expect(f"and {g}")
         terminal.output = b""
         terminal.type("\x1b:set columns?\r")
-        terminal.expect(f"columns={100 + g}")  # nothing typed is on its way at the checkpoint: it would be lost
+        terminal.expect(f"columns={100 + g}")
+        terminal.type("a")
     terminal.type("\x1b:wq\r")
     try:
         status = process.wait(15)

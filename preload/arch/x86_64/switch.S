@@ -2,7 +2,8 @@
 //
 // mig_signal_entry runs on whatever stack the kernel chose: perhaps a 2 KiB alternate stack. It keeps 16 bytes
 // of it, asks mig_claim_stack() for a stack of ours, and calls mig_on_signal() there. A claim of 0 means: nothing
-// to do, return to the program.
+// to do, return to the program. The word that mig_on_signal() returns is incremented when that stack is left, because
+// it may be another thread's a moment later.
     .text
     .globl mig_signal_entry
     .hidden mig_signal_entry
@@ -25,6 +26,7 @@ mig_signal_entry:
     mov %rax, %rsp
     call mig_on_signal
     mov %rbx, %rsp
+    lock incl (%rax)
 1:  pop %r12
     pop %rbp
     pop %rbx
