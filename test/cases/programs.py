@@ -179,9 +179,9 @@ def openssl(case):
         raise Skip("openssl is not installed")
     job = Job(case)
     with open(case.own_file("out"), "wb") as out:
-        job.start(["/usr/bin/openssl", "speed", "-seconds", "1", "sha256"], stdout=out, stderr=subprocess.DEVNULL)
+        job.start(["/usr/bin/openssl", "speed", "-seconds", "2", "sha256"], stdout=out, stderr=subprocess.DEVNULL)
     for g in range(3):
-        wait_for_work(case, job.pid, 0.6, g)
+        wait_for_work(case, job.pid, 0.2, g)
         job.checkpoint_and_kill()
         job.restart()
     status = case.end_status(job.pid, 60)
