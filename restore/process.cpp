@@ -136,14 +136,18 @@ void register_membarrier(uint32_t registered) {
         give_up(Error::kResourceFailed, "the registration for membarrier(2)", "register", r);
 }
 
+/// These follow from the memory of the host.
+bool is_of_the_host(uint32_t resource) {
+  return resource == RLIMIT_NPROC || resource == RLIMIT_SIGPENDING;
+}
+
 void restore_limit(const LimitRecord& l) {
   uint64_t now[2], wanted[2] = {l.current, l.maximum};
   sys(__NR_prlimit64, 0, l.resource, nullptr, now);
   if (now[0] == wanted[0] && now[1] == wanted[1]) return;
   if (sys(__NR_prlimit64, 0, l.resource, wanted, nullptr) == 0) return;
   wanted[1] = now[1];
-  bool of_the_host = l.resource == RLIMIT_NPROC || l.resource == RLIMIT_SIGPENDING;
-  if (wanted[0] > wanted[1] && of_the_host) wanted[0] = wanted[1];
+  if (wanted[0] > wanted[1] && is_of_the_host(l.resource)) wanted[0] = wanted[1];
   if (long r = sys(__NR_prlimit64, 0, l.resource, wanted, nullptr); r < 0) {
     char object[64];
     Text(object) << "resource limit " << l.resource << " (soft " << l.current << ")";
@@ -180,6 +184,16 @@ void restore_ambient(const CredentialsRecord& c) {
   }
 }
 
+/// The same question that restore_limit() answers too late to change nothing.
+void check_limit(const LimitRecord& l) {
+  uint64_t now[2];
+  sys(__NR_prlimit64, 0, l.resource, nullptr, now);
+  if (l.current <= now[1] || is_of_the_host(l.resource)) return;
+  char object[64];
+  Text(object) << "resource limit " << l.resource << " (soft " << l.current << ")";
+  not_permitted(object, "the hard limit here is lower");
+}
+
 }  // namespace
 
 void check_process() {
@@ -188,6 +202,8 @@ void check_process() {
   uint64_t effective, permitted, inheritable;
   get_capabilities(effective, permitted, inheritable);
   if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
+  if (!(effective >> CAP_SYS_RESOURCE & 1))
+    image.each_as<LimitRecord>(RecordType::kLimit, [](const LimitRecord& l, const char*) { check_limit(l); });
   bool may_set_ids = effective >> CAP_SETUID & effective >> CAP_SETGID & 1;
   if (may_set_ids) return;
   if (!same_ids(c)) not_permitted("the process's user and group ids", "they are not those of the restarting user");
