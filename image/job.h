@@ -7,13 +7,19 @@
 // Where: $MIG_RUN, else $XDG_RUNTIME_DIR/mig, else /tmp/mig-UID (0700, owned by the user). File: JOB.job.
 // A member that ends removes its entry; the last one removes the file; what a kill -9 left behind, `mig` removes
 // when it lists (member_alive compares the start time, so a reused pid is no member).
+//
+// A job of several processes is checkpointed at one cut (docs/trees.md): the member that has the request leads it.
+// It signals all others, waits until every one stands still, and moves `cut.step` along; the others follow and report
+// in their own entries. After a restart all members meet once more (`rebirth`) before any of them runs.
 #pragma once
 #include <stdint.h>
 
+#include "image/ids.h"
+
 namespace mig {
 
-constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '1'};
-constexpr int kMaxMembers = 1024;
+constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '2'};
+constexpr int kMaxMembers = 4096;
 constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 
 /// si_value of a signal that mig sends with a request. When no request is there any more, mig has withdrawn it: the
@@ -56,11 +62,59 @@ struct JobRequest {
   char message[1024];   ///< out: object, cause, remedy
 };
 
+enum class CutStep : uint32_t {
+  kNone = 0,
+  kStopping = 1,    ///< every member stops its threads
+  kSaving = 2,      ///< all stand still: every member writes its process file into `request.partial`
+  kPublishing = 3,  ///< all files are written; with kRequestKill everybody waits for the outcome
+  kGoingOn = 4,     ///< the cut is over, the members run
+  kEnding = 5,      ///< the cut is over, the members end (kRequestKill)
+  kGivenUp = 6,     ///< somebody failed: the members run as if nothing had been asked
+};
+
+/// One checkpoint of all members.
+struct Cut {
+  uint32_t number;   ///< counts cuts: what a member finds in its own entry tells whether it takes part in this one
+  uint32_t step;     ///< CutStep, set by the leader; futex word
+  uint32_t changes;  ///< grows when an entry's `step` does; futex word for the leader
+  int32_t leader;    ///< real pid, 0: none. Claimed by compare-and-swap
+  uint64_t leader_start;
+  uint32_t flags;   ///< kRequest*
+  uint32_t failed;  ///< 1: `code` and `message` tell the first failure; claimed by compare-and-swap
+  uint32_t code;    ///< error number
+  uint32_t reserved;
+  uint64_t bytes;  ///< sum over the members
+  char message[1024];
+};
+
+constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
+constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
+
+/// A process of the job. The entry is claimed with `pid` and freed by setting it to 0.
 struct Member {
   int32_t pid;  ///< real; 0: free entry
   int32_t vpid, vppid, vpgid, vsid;
-  uint32_t flags;
-  uint64_t start;  ///< start time, field 22 of /proc/PID/stat
+  uint32_t flags;      ///< kMember*
+  uint64_t start;      ///< start time, field 22 of /proc/PID/stat
+  uint32_t cut;        ///< number of the cut that it takes part in
+  uint32_t step;       ///< the last CutStep of it that it has done
+  int32_t target_tid;  ///< real tid that the leader's signal went to, 0: the process
+  uint32_t reserved;
+  int64_t target_call;  ///< system call that thread was blocked in just before, or -1
+  uint64_t target_pc;   ///< and its program counter
+};
+
+/// Where restarted members meet: each adds 1 to `arrived[step]` and waits until it is `expected`, or `failed` is set.
+enum class RebirthStep : uint32_t {
+  kChecked = 0,   ///< every process exists and nothing of the image speaks against a restart; nothing has changed yet
+  kRestored = 1,  ///< memory, descriptors and threads are there (stub)
+  kKnown = 2,     ///< every member has entered its ids (library); after it the program runs
+};
+struct Rebirth {
+  uint32_t expected;    ///< processes with a file of their own
+  uint32_t arrived[3];  ///< futex words
+  uint32_t failed;      ///< 1: give up; whoever sets it has told the user why
+  uint32_t reserved;
 };
 
 struct Job {
@@ -75,7 +129,10 @@ struct Job {
   uint32_t keep;      ///< --keep K, 0: all
   uint32_t lock;      ///< guards members[]
   JobRequest request;
+  Cut cut;
+  Rebirth rebirth;
   Member members[kMaxMembers];
+  IdSpace ids;
 };
 
 }  // namespace mig

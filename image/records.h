@@ -35,6 +35,7 @@ enum class RecordType : uint32_t {
   kTerminal = 46,
   kSocketOption = 47,
   kSocketAddress = 48,
+  kChild = 60,
 };
 
 constexpr uint32_t kRecordRequired = 1;
@@ -88,6 +89,17 @@ struct ProcessRecord {
   int32_t io_flusher, mce_kill, tsc_mode;
   uint32_t protection_keys;  ///< bit per allocated key (pkeys(7))
   uint64_t resume_size;      ///< of that ResumeInfo: what the library in the image knows
+  int32_t exit_signal;       ///< what its parent gets when it ends (clone(2)); 0 in old images: SIGCHLD, -1: none
+  uint32_t stopped;          ///< signal that had stopped it (SIGSTOP, SIGTSTP, ...), 0: it ran
+};
+
+/// A child that has ended and that the process has not waited for yet.
+struct ChildRecord {
+  int32_t vpid, vpgid, vsid;
+  int32_t status;  ///< as wait(2) gives it
+  int32_t exit_signal;
+  int32_t reserved;
+  char name[16];
 };
 
 struct CredentialsRecord {
@@ -277,6 +289,9 @@ struct DescriptionRecord {
   int32_t owner_signal;       ///< F_GETSIG
   uint64_t peer;              ///< kPipe, kSocketPair: id that the two ends share; kInherited: the standard descriptor
   uint64_t value[8];          ///< by kind, see preload/ and restore/ files of that noun
+  uint64_t shared;            ///< number of this description within the job: the same in every process that has it; 0: unknown
+  uint32_t owner_vpid;        ///< the process whose file has the records that belong to it; 0: this one
+  uint32_t reserved;
 };
 
 struct DescriptorRecord {
@@ -382,6 +397,7 @@ static_assert(sizeof(ProcessRecord) % 8 == 0 && sizeof(MappingRecord) % 8 == 0 &
 static_assert(sizeof(DescriptionRecord) % 8 == 0 && sizeof(CredentialsRecord) % 8 == 0);
 static_assert(sizeof(PosixTimerRecord) % 8 == 0 && sizeof(PendingSignalRecord) % 8 == 0);
 static_assert(sizeof(FileLockRecord) % 8 == 0 && sizeof(TerminalRecord) % 8 == 0);
+static_assert(sizeof(ChildRecord) % 8 == 0);
 static_assert(sizeof(EpollEntryRecord) % 8 == 0 && sizeof(InotifyWatchRecord) % 8 == 0);
 
 }  // namespace mig

@@ -20,7 +20,6 @@ IdTables ids;
 
 namespace {
 
-constexpr int32_t kFirstFreshId = 1 << 22;  ///< PID_MAX_LIMIT of the kernel
 int32_t next_fresh = kFirstFreshId;
 IdEntry noted_group, noted_session;
 uint32_t table_lock;

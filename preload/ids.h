@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "image/base/arch/x86_64/syscall.h"
+#include "image/ids.h"
 #include "preload/unsplit.h"
 
 namespace mig {
@@ -19,10 +20,6 @@ enum class IdKind : uint8_t {
   kSession,
   kTarget,  ///< as kill(2) and F_SETOWN have it: a process, -GROUP, 0, -1
   kClock,   ///< a clock, which may be a thread's or a process's CPU time
-};
-
-struct IdEntry {
-  int32_t virtual_number, real_number;
 };
 
 /// Open addressing; an entry is read and written as one word. {0, 0}: free, {-1, -1}: was in use.

@@ -175,9 +175,10 @@ static void setup(void) {
 }
 
 static void verify(void) {
+  int before[kCount];
+  for (int i = 0; i < kCount; ++i) before[i] = calls[i].done;
   for (int i = 0; i < kCount; ++i) {
-    int before = calls[i].done;
-    for (int ms = 0; ms < 9000 && calls[i].done == before && !failed_once; ++ms) sleep_ms(1);
-    if (calls[i].done == before) fail("%s: does not end", calls[i].name);
+    for (int ms = 0; ms < 9000 && calls[i].done == before[i] && !failed_once; ++ms) sleep_ms(1);
+    if (calls[i].done == before[i]) fail("%s: does not end", calls[i].name);
   }
 }
