@@ -148,6 +148,28 @@ bool map_job(const char* path, int flags) {
   return true;
 }
 
+/// A process that was not in the table before: born without the library, or as the copy of a member (which has ids).
+void enter_new_member() {
+  if (!ids.space) {
+    use_id_space();
+    forget_own_ids();
+  }
+  enter_member();
+}
+
+/// What an earlier control block, which is the child's alone by now, knew of numbers.
+void take_ids_along(Job* before) {
+  if (state.job && ids.moved) {
+    IdSpace& space = state.job->ids;
+    ScopedIdLock lock(space);
+    constexpr size_t lock_size = offsetof(IdSpace, moved);
+    if (!space.moved) memcpy(&space.moved, &before->ids.moved, sizeof space - lock_size);
+    insert_id_pair(space, {state.vpid, ids.real_pid});
+    ids.space = &space;
+  }
+  if (state.job || !ids.moved) sys(__NR_munmap, before, sizeof(Job));
+}
+
 /// Enters a job that other members have made, or this process before its exec. False: it is a left-over.
 bool join_members() {
   if (Member* own = own_entry(); own && adopt_own_entry(own)) {
@@ -157,7 +179,7 @@ bool join_members() {
   for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i) {
     int32_t pid = state.job->members[i].pid;
     if (pid <= 0 || pid == sys(__NR_getpid) || sys(__NR_kill, pid, 0) == -ESRCH) continue;
-    enter_member();
+    enter_new_member();
     return true;
   }
   sys(__NR_munmap, state.job, sizeof(Job));
@@ -181,9 +203,10 @@ void join_job() {
 }
 
 void rejoin_job() {
+  Job* before = state.job;
   state.job = nullptr;
   ScopedFd fd(state.resume.job_fd);
-  long p = fd.ok() ? sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
+  long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
   if (failed(p)) return join_job();
   state.job = reinterpret_cast<Job*>(p);
   initialise(state.job);
@@ -198,8 +221,10 @@ void job_of_child() {
   Text text(path);
   job_path(text);
   if (sys(__NR_access, path, 0) == 0) return;
-  state.job = nullptr;  // the parent was the last member and has removed the file
+  Job* before = state.job;  // the parent was the last member and has removed the file
+  state.job = nullptr;
   join_job();
+  take_ids_along(before);
 }
 
 void leave_job() {
