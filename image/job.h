@@ -99,8 +99,7 @@ struct Member {
   int32_t vpid, vppid, vpgid, vsid;
   uint32_t flags;      ///< kMember*
   uint64_t start;      ///< start time, field 22 of /proc/PID/stat
-  uint32_t cut;        ///< number of the cut that it takes part in
-  uint32_t step;       ///< the last CutStep of it that it has done
+  uint64_t progress;   ///< number of the cut that it takes part in << 32 | the last CutStep of it that it has done
   int32_t target_tid;  ///< real tid that the leader's signal went to, 0: the process
   uint32_t reserved;
   int64_t target_call;  ///< system call that thread was blocked in just before, or -1
