@@ -321,13 +321,24 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
   resume_thread(slot);
 }
 
-/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives: of the process, since
-/// this thread may end before that.
+/// The main thread, or this one when that has ended.
+int32_t lasting_thread() {
+  auto main = static_cast<int32_t>(sys(__NR_getpid));
+  char letter = thread_state(main);
+  return letter == 'Z' || letter == 'X' ? static_cast<int32_t>(sys(__NR_gettid)) : main;
+}
+
+/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives.
+///
+/// The signal is for one thread, and for one that does not end soon. One for the process wakes any thread that lets it
+/// through while this handler still blocks it; this thread takes it first as the handler ends, and the other comes out of
+/// epoll_wait, sigtimedwait or a socket with a timeout with EINTR although no handler runs in it.
 void request_again(const siginfo_t* info) {
   sigevent event{};
   event.sigev_value = info->si_value;
-  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_notify = SIGEV_SIGNAL | SIGEV_THREAD_ID;
   event.sigev_signo = state.signal;
+  event._sigev_un._tid = lasting_thread();
   itimerspec soon{{0, 0}, {0, kRequestDelay}};
   int32_t id = 0;
   if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);
