@@ -68,13 +68,6 @@ void put_command(Text& t, int32_t pid) {
   t << (n > 0 ? command : "unknown");
 }
 
-void begin_as_child() {
-  if (!state.active) return;
-  forget_own_ids();
-  forget_times();
-  job_of_child();
-}
-
 struct ChildStart {
   int (*run)(void*);
   void* argument;
@@ -103,6 +96,14 @@ bool refuse_children() {
       Error::kUnsupportedProcess, object,
       dead ? "it has ended and the program has not waited for it yet" : "a job of several processes cannot be checkpointed yet");
   return true;
+}
+
+void begin_as_child() {
+  if (!state.active) return;
+  state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
+  forget_own_ids();
+  forget_times();
+  job_of_child();
 }
 
 void watch_forks() {

@@ -28,6 +28,8 @@
 #include "image/base/text.h"
 #include "preload/checkpoint.h"
 #include "preload/errand.h"
+#include "preload/executing.h"
+#include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pi_mutexes.h"
 #include "preload/threads.h"
@@ -60,6 +62,8 @@ struct KernelAction {
 };
 
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
+
+alignas(64) char leader_stack[kLeaderStack];
 
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -337,7 +341,8 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   uint32_t now = kRunning;
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   if (!first && now == kLeaving && !is_errand(info)) request_again(info);
-  return first ? state.leader_stack + kLeaderStack : nullptr;
+  if (!first && now == kExecuting) ask_after_exec(info);
+  return first ? leader_stack + kLeaderStack : nullptr;
 }
 
 KernelAction own_action() {
@@ -399,6 +404,7 @@ void install_handler() {
 }
 
 bool stop_threads() {
+  learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;
   state.bounced = state.parked = state.left = state.returned = 0;

@@ -1,5 +1,6 @@
 // What several parts read off /proc/PID/stat.
 #pragma once
+#include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
 
@@ -28,6 +29,11 @@ inline uint64_t own_start_time() {
   Scan scan(behind_name(text));
   for (int i = 0; i < 20; ++i) scan.after(' ');
   return static_cast<uint64_t>(scan.number());
+}
+
+/// In the unit of a start time: no process that runs now has a later one.
+inline uint64_t start_time_now() {
+  return static_cast<uint64_t>(clock_now(CLOCK_BOOTTIME) / (kSecond / 100));
 }
 
 }  // namespace mig
