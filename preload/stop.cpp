@@ -30,6 +30,8 @@
 #include "preload/checkpoint.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
+#include "preload/executing.h"
+#include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
@@ -64,6 +66,8 @@ struct KernelAction {
 };
 
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
+
+alignas(64) char leader_stack[kLeaderStack];
 
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -360,13 +364,14 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   }
   uint32_t now = kRunning;
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-  if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
+  if (!first && now == kExecuting) ask_after_exec(info);
+  else if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
   if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
     store(&state.stop, kRunning);
     if (!is_cut_signal(info)) request_again(info);
     return nullptr;
   }
-  return first ? state.leader_stack + kLeaderStack : nullptr;
+  return first ? leader_stack + kLeaderStack : nullptr;
 }
 
 KernelAction own_action() {
@@ -443,6 +448,7 @@ void install_handler() {
 }
 
 bool stop_threads() {
+  learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;
   state.bounced = state.parked = state.left = state.returned = 0;
