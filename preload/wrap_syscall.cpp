@@ -12,6 +12,8 @@
 #include <sys/times.h>
 #include <unistd.h>
 
+#include "preload/child_waits.h"
+#include "preload/children.h"
 #include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
@@ -114,6 +116,8 @@ constexpr int kOtherNumbers[] = {
     kFutexWait,
     __NR_timerfd_settime,
     __NR_sigaltstack,
+    __NR_wait4,
+    __NR_waitid,
 };
 
 struct Numbers {
@@ -189,9 +193,11 @@ long signal_task(long tid, long signal) {
   return r == -ESRCH ? call_with_ids({{kTask}}, __NR_tkill, tid, signal) : r;
 }
 
-long as_child(long result) {
-  if (result == 0) forget_own_ids();
-  return result;
+long fork_by(long number, long a, long b, long c, long d, long e) {
+  uint64_t generation = state.generation;
+  long child = sys(number, a, b, c, d, e);
+  if (child == 0) begin_as_child();
+  return child > 0 && generation == state.generation ? adopt_new_task(static_cast<int32_t>(child)) : child;
 }
 
 }  // namespace
@@ -255,9 +261,12 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_timerfd_settime:
       return timerfd_settime(i32(a), i32(b), reinterpret_cast<const itimerspec*>(c), reinterpret_cast<itimerspec*>(d));
     case __NR_sigaltstack: return sigaltstack(reinterpret_cast<const stack_t*>(a), reinterpret_cast<stack_t*>(b));
+    case __NR_wait4: return with_errno(wait_for_child(i32(a), reinterpret_cast<int*>(b), i32(c), reinterpret_cast<rusage*>(d)));
+    case __NR_waitid:
+      return with_errno(wait_for_child(i32(a), i32(b), reinterpret_cast<siginfo_t*>(c), i32(d), reinterpret_cast<rusage*>(e)));
     case __NR_fork:
     case __NR_clone:
-    case __NR_clone3: return with_errno(as_child(sys(number, a, b, c, d, e, f)));
+    case __NR_clone3: return with_errno(fork_by(number, a, b, c, d, e));
   }
   return with_errno(sys(number, a, b, c, d, e, f));
 }
