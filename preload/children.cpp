@@ -1,11 +1,15 @@
 // Children that begin to run.
 //
 // The child of a fork is a process of its own: it keeps the table of ids (its parent's number among them), has
-// its real pid as its virtual one, and enters the job's table by itself. fork() runs the handlers of
+// its real pid as its virtual one if no member has that, and enters the job's table by itself. fork() runs the handlers of
 // pthread_atfork also where libc forks for the program (daemon, forkpty); _Fork() runs none, so it is wrapped. A vfork
-// child shares its parent's memory, and nothing here is touched until it has become another program.
+// child shares its parent's memory, and nothing of the process is touched until it has become another program.
+//
+// After a restart the kernel may give a child a number that a member has: then it gets another one (preload/ids.h), which
+// the parent is told by everything that returns a child's pid.
 #include "preload/children.h"
 
+#include <pty.h>
 #include <sched.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -22,8 +26,16 @@ extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 namespace mig {
 namespace {
 
+MIG_ORIGINAL(fork);
+MIG_ORIGINAL(forkpty);
 Hook<pid_t (*)()> original_Fork("_Fork");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
+
+template <class Birth>
+pid_t born_by(Birth birth) {
+  uint64_t generation = state.generation;
+  return number_of_child(birth(), generation);
+}
 
 struct ChildStart {
   int (*run)(void*);
@@ -45,6 +57,10 @@ void begin_as_child() {
   job_of_child();
 }
 
+pid_t number_of_child(pid_t child, uint64_t generation) {
+  return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
+}
+
 void watch_forks() {
   __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
 }
@@ -53,10 +69,26 @@ void watch_forks() {
 
 using namespace mig;
 
+extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long result) {
+  if (result == 0) adopt_new_task(static_cast<int32_t>(sys(__NR_getpid)));
+  return result > 0 ? adopt_new_task(static_cast<int32_t>(result)) : result;
+}
+
 MIG_EXPORT pid_t _Fork() noexcept {
-  pid_t child = original_Fork();
-  if (child == 0) begin_as_child();
-  return child;
+  return born_by([] {
+    pid_t child = original_Fork();
+    if (child == 0) begin_as_child();
+    return child;
+  });
+}
+MIG_EXPORT pid_t fork() noexcept {
+  return born_by([] { return original_fork(); });
+}
+MIG_EXPORT pid_t __fork() noexcept {
+  return fork();
+}
+MIG_EXPORT int forkpty(int* master, char* name, const termios* settings, const winsize* size) noexcept {
+  return born_by([&] { return original_forkpty(master, name, settings, size); });
 }
 
 /// Without CLONE_VM the child has a copy of this frame. With it, it shares its parent's memory as after vfork.
@@ -69,8 +101,8 @@ MIG_EXPORT int clone(int (*run)(void*), void* stack, int flags, void* argument, 
   __builtin_va_end(args);
   if (flags & CLONE_VM) {
     if (!(flags & CLONE_SETTLS)) cached_pid = cached_tid = 0;
-    return original_clone(run, stack, flags, argument, parent_tid, tls, child_tid);
+    return born_by([&] { return original_clone(run, stack, flags, argument, parent_tid, tls, child_tid); });
   }
   ChildStart start{run, argument};
-  return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid);
+  return born_by([&] { return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid); });
 }

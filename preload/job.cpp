@@ -63,9 +63,9 @@ bool adopt_own_entry(Member* m) {
 }
 
 bool claim(Member& m, bool of_the_dead) {
-  int32_t was = m.pid;
-  if (was && !(of_the_dead && !is_alive(was))) return false;
-  return __atomic_compare_exchange_n(&m.pid, &was, own_real_pid(), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  if (of_the_dead && m.pid > 0 && !is_alive(m.pid)) free_entry(m, m.pid);
+  int32_t none = 0;
+  return __atomic_compare_exchange_n(&m.pid, &none, own_real_pid(), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /// A place for this process, looked for from `first` on: a free one if there is one near, else also that of a process
@@ -221,7 +221,7 @@ bool is_living_job() {
   if (memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0 || load(&state.job->cut.over)) return false;
   if (Member* own = own_entry()) {
     if (adopt_own_entry(own)) return true;
-    own->pid = 0;
+    free_entry(*own, own->pid);
   }
   return others_live();
 }
@@ -311,10 +311,18 @@ void return_to_job() {
   if (state.job) enter_or_make(1);
 }
 
+void free_entry(Member& m, int32_t pid) {
+  constexpr int32_t kBeingFreed = -1;
+  if (!__atomic_compare_exchange_n(&m.pid, &pid, kBeingFreed, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+  __atomic_store_n(&m.start, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&m.pid, 0, __ATOMIC_RELEASE);
+}
+
 void leave_job() {
   if (!state.job || state.member < 0) return;
   Member& own = state.job->members[state.member];
   state.member = -1;
+  own.start = 0;
   __atomic_store_n(&own.pid, 0, __ATOMIC_SEQ_CST);
   if (others_live()) return;
   __atomic_store_n(&state.job->cut.over, 1, __ATOMIC_SEQ_CST);

@@ -17,6 +17,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/signalfd_reads.h"
 #include "preload/signals.h"
 #include "preload/state.h"
 #include "preload/stop.h"
@@ -204,6 +205,7 @@ MIG_EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
   return signal;
 }
 MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
+  note_signalfd();
   return original_signalfd(fd, VisibleMask(mask).get(), flags);
 }
 
