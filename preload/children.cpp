@@ -5,11 +5,12 @@
 // CONFIG_CHECKPOINT_RESTORE brings); without it only a dead one can be named.
 //
 // The child of a fork is a process of its own: it keeps the table of ids (its parent's number among them), has
-// its real pid as its virtual one, and enters the job's table by itself. fork() runs the handlers of
-// pthread_atfork also where libc forks for the program (daemon, forkpty); _Fork() runs none, so it is wrapped. A vfork
+// its real pid as its virtual one, and enters the job's table by itself. Where libc forks for the program (daemon, forkpty), its
+// handlers of pthread_atfork tell; they are asked for only then, since that costs each start of a program. A vfork
 // child shares its parent's memory, and nothing here is touched until it has become another program.
 #include "preload/children.h"
 
+#include <pty.h>
 #include <sched.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -29,7 +31,9 @@ extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 namespace mig {
 namespace {
 
-Hook<pid_t (*)()> original_Fork("_Fork");
+Hook<pid_t (*)()> original_fork("fork"), original_Fork("_Fork");
+MIG_ORIGINAL(daemon);
+Hook<int (*)(int*, char*, const termios*, const winsize*)> original_forkpty("forkpty");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
 /// The first child of any thread, or 0.
@@ -68,6 +72,15 @@ void put_command(Text& t, int32_t pid) {
   t << (n > 0 ? command : "unknown");
 }
 
+bool watching = false;
+
+/// From now on libc tells of every fork, also of its own.
+void watch_forks() {
+  if (watching) return;
+  watching = true;
+  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
+}
+
 struct ChildStart {
   int (*run)(void*);
   void* argument;
@@ -98,7 +111,7 @@ bool refuse_children() {
   return true;
 }
 
-void begin_as_child() {
+MIG_START void begin_as_child() {
   if (!state.active) return;
   state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
   forget_own_ids();
@@ -106,18 +119,30 @@ void begin_as_child() {
   job_of_child();
 }
 
-void watch_forks() {
-  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
-}
-
 }  // namespace mig
 
 using namespace mig;
 
+MIG_EXPORT pid_t fork() noexcept {
+  pid_t child = original_fork();
+  if (child == 0 && !watching) begin_as_child();
+  return child;
+}
+MIG_EXPORT pid_t __fork() noexcept {
+  return fork();
+}
 MIG_EXPORT pid_t _Fork() noexcept {
   pid_t child = original_Fork();
   if (child == 0) begin_as_child();
   return child;
+}
+MIG_EXPORT int daemon(int keep_directory, int keep_streams) noexcept {
+  watch_forks();
+  return original_daemon(keep_directory, keep_streams);
+}
+MIG_EXPORT int forkpty(int* terminal, char* name, const termios* settings, const winsize* size) noexcept {
+  watch_forks();
+  return original_forkpty(terminal, name, settings, size);
 }
 
 /// Without CLONE_VM the child has a copy of this frame. With it, it shares its parent's memory as after vfork.

@@ -32,6 +32,7 @@
 #include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pi_mutexes.h"
+#include "preload/start.h"
 #include "preload/threads.h"
 #include "preload/unsplit.h"
 
@@ -398,7 +399,7 @@ extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char
   return &state.stop;
 }
 
-void install_handler() {
+MIG_START void install_handler() {
   KernelAction ours = own_action();
   sys(__NR_rt_sigaction, state.signal, &ours, nullptr, 8);
 }

@@ -18,6 +18,7 @@
 #include "preload/ids.h"
 #include "preload/result.h"
 #include "preload/signals.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 
@@ -93,7 +94,7 @@ __sighandler_t shown(int signal, __sighandler_t handler) {
 
 }  // namespace
 
-void hide_signal(int signal) {
+MIG_START void hide_signal(int signal) {
   hidden_bit = bit_of(signal);
   kept_bits |= hidden_bit;
   uint64_t open = hidden_bit | uint64_t{1} << (kStopSignal - 1);  // an exec may have left both blocked
