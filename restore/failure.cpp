@@ -1,8 +1,24 @@
 #include "restore/failure.h"
 
 #include "image/base/file.h"
+#include "restore/description.h"
 
 namespace mig {
+namespace {
+
+int messages = 2;
+
+}  // namespace
+
+void keep_messages() {
+  long fd = sys(__NR_dup, messages);
+  messages = failed(fd) ? -1 : move_aside("the caller's stderr", fd);
+}
+
+void end_messages() {
+  if (messages >= 0) sys(__NR_close, messages);
+  messages = -1;
+}
 
 void give_up(Error error, const char* object, const char* cause) {
   const ErrorInfo* info = error_info(static_cast<unsigned>(error));
@@ -11,7 +27,7 @@ void give_up(Error error, const char* object, const char* cause) {
   t << "mig: " << object << ": " << cause << ". " << info->remedy << " (MIG";
   for (unsigned d = 1000; d; d /= 10) t.put(static_cast<char>('0' + info->code / d % 10));
   t << ")\n";
-  write_all(2, t.c_str(), t.size());
+  write_all(messages, t.c_str(), t.size());
   for (;;) sys(__NR_exit_group, info->exit);
 }
 
@@ -25,7 +41,7 @@ void tell(const char* object, const char* what) {
   char buffer[5000];
   Text t(buffer);
   t << "mig: " << object << ": " << what << "\n";
-  write_all(2, t.c_str(), t.size());
+  write_all(messages, t.c_str(), t.size());
 }
 
 }  // namespace mig

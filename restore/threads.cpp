@@ -116,6 +116,7 @@ const ThreadRecord* main_thread() {
 }  // namespace
 
 void create_threads() {
+  keep_messages();
   image.each(RecordType::kThread, [](const RecordHeader* h) { threads.push(record_as<ThreadRecord>(h)); });
   uint32_t created = 0;
   for (const ThreadRecord& t : threads) {
@@ -137,6 +138,7 @@ void release_all_threads() {
   const ThreadRecord& t = *main_thread();
   if (!(t.flags & kThreadDead)) become(t);
   if (refused_what) give_up(Error::kNotPermitted, refused_what, "set", refused_result);
+  end_messages();
   store(&go, 1);
   futex_wake(&go);
   if (t.flags & kThreadDead)
