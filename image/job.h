@@ -25,6 +25,8 @@ constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 /// si_value of a signal that mig sends with a request. When no request is there any more, mig has withdrawn it: the
 /// signal then means nothing (one without this value asks for a checkpoint all by itself).
 constexpr int kRequestValue = 0x4d494751;
+/// si_value of a signal by which the leader of a cut stops another member.
+constexpr int kCutValue = 0x4d494743;
 
 enum class Phase : uint32_t {
   kIdle = 0,
@@ -64,26 +66,26 @@ struct JobRequest {
 
 enum class CutStep : uint32_t {
   kNone = 0,
-  kStopping = 1,    ///< every member stops its threads
-  kSaving = 2,      ///< all stand still: every member writes its process file into `request.partial`
-  kPublishing = 3,  ///< all files are written; with kRequestKill everybody waits for the outcome
-  kGoingOn = 4,     ///< the cut is over, the members run
-  kEnding = 5,      ///< the cut is over, the members end (kRequestKill)
-  kGivenUp = 6,     ///< somebody failed: the members run as if nothing had been asked
+  kStopping = 1,   ///< every member stops its threads
+  kSaving = 2,     ///< all stand still: every member writes its process file into `partial`
+  kReturning = 3,  ///< the image is written, or `failed`: every member puts the signals back that it had taken out
+  kOver = 4,       ///< the members run
+  kEnding = 5,     ///< instead of kReturning: the image is published and the members end (kRequestKill)
 };
 
 /// One checkpoint of all members.
 struct Cut {
   uint32_t number;   ///< counts cuts: what a member finds in its own entry tells whether it takes part in this one
   uint32_t step;     ///< CutStep, set by the leader; futex word
-  uint32_t changes;  ///< grows when an entry's `step` does; futex word for the leader
-  int32_t leader;    ///< real pid, 0: none. Claimed by compare-and-swap
-  uint64_t leader_start;
-  uint32_t flags;   ///< kRequest*
-  uint32_t failed;  ///< 1: `code` and `message` tell the first failure; claimed by compare-and-swap
-  uint32_t code;    ///< error number
-  uint32_t reserved;
-  uint64_t bytes;  ///< sum over the members
+  uint32_t changes;  ///< grows when a member's `step` does; futex word for the leader
+  uint32_t leader;   ///< its index in members[] plus 1, 0: none. Claimed by compare-and-swap
+  uint32_t flags;    ///< kRequest*
+  uint32_t failed;   ///< 1: `code` and `message` tell the first failure
+  uint32_t code;     ///< error number
+  uint32_t processes;
+  uint64_t bytes;      ///< sum over the members
+  int64_t limit;       ///< for stopping the threads
+  char partial[4096];  ///< directory being written
   char message[1024];
 };
 

@@ -1,10 +1,7 @@
-// Children of the process: a checkpoint does not cover them yet.
+// Children that begin to run.
 #pragma once
 
 namespace mig {
-
-/// True: there is a child, living or not waited for; `state.failure` names it.
-bool refuse_children();
 
 /// fork: what the child must know of itself. Registered once, at the program's start.
 void watch_forks();

@@ -13,6 +13,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
+#include "preload/cut.h"
 #include "preload/ids.h"
 #include "preload/process.h"
 
@@ -61,6 +62,7 @@ void enter_member() {
   state.member = at < kMaxMembers ? at : -1;
   if (state.member >= 0) {
     Member& m = job->members[at];
+    m = {};
     m.vpid = process_vpid(), m.vppid = process_vppid();
     m.start = own_start_time();
     if (static_cast<uint32_t>(at) >= job->member_count) job->member_count = static_cast<uint32_t>(at) + 1;
@@ -118,24 +120,18 @@ void set_phase(Phase phase) {
   futex_wake(&state.job->request.phase, true);
 }
 
-[[noreturn]] void end_process() {
-  leave_job();
-  for (;;) {
-    sys(__NR_kill, sys(__NR_getpid), SIGKILL);
-    sys(__NR_sched_yield);
-  }
-}
-
 bool tell_written(const ImagePlace& place, const Request& request, int64_t began) {
   JobRequest& r = state.job->request;
   r.total = r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  r.processes = 1;
+  r.processes = state.job->cut.processes;
+  r.bytes = state.job->cut.bytes;
   text_copy(r.partial, place.partial, sizeof r.partial);
   text_copy(r.image, place.final_path, sizeof r.image);
   state.job->last_checkpoint = clock_now(CLOCK_REALTIME);
   set_phase(Phase::kWritten);
   if (!(request.flags & kRequestKill)) return true;
   if (!wait_for_publication()) return false;
+  end_members();
   set_phase(Phase::kDone);
   end_process();
 }
@@ -191,7 +187,8 @@ void rejoin_job() {
   if (failed(p)) return join_job();
   state.job = reinterpret_cast<Job*>(p);
   initialise(state.job);
-  state.member = 0;
+  Member* own = own_entry();
+  state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
 }
 
 void job_of_child() {
@@ -219,6 +216,14 @@ void leave_job() {
   job_path(text);
   sys(__NR_unlinkat, AT_FDCWD, path, 0);
   sys(__NR_unlinkat, AT_FDCWD, state.run_directory, AT_REMOVEDIR);
+}
+
+void end_process() {
+  leave_job();
+  for (;;) {
+    sys(__NR_kill, sys(__NR_getpid), SIGKILL);
+    sys(__NR_sched_yield);
+  }
 }
 
 Request take_request() {

@@ -35,6 +35,8 @@ Request take_request();
 bool place_image(ImagePlace& place);
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
+/// Leaves the job and ends, by SIGKILL.
+[[noreturn]] void end_process();
 /// Tells mig how it ended.
 void report(const Request& request, bool ok, int64_t began);
 

@@ -4,6 +4,7 @@
 
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "preload/cut.h"
 #include "preload/environment.h"
 #include "preload/handlers.h"
 #include "preload/ids.h"
@@ -56,6 +57,10 @@ void come_back() {
   note_inherited_again();
   rejoin_job();
   change_environment();
+}
+
+void begin_life() {
+  meet(RebirthStep::kKnown);
   say_ready();
 }
 

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "image/base/futex.h"
+#include "preload/cut.h"
 #include "preload/description.h"
 
 namespace mig {
@@ -237,11 +238,10 @@ bool await_descriptions() {
   if (__atomic_add_fetch(&table->entered, 1, __ATOMIC_ACQ_REL) == table->members) tell_others();
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + kLimit;
   for (uint32_t n; (n = load(&table->entered)) < table->members;) {
-    if (load(&table->left) || load(&state.job->cut.failed))
-      return refuse(Error::kPendingLost, "the checkpoint", "another process of the job could not be saved");
+    if (load(&table->left)) return refuse(Error::kPendingLost, "the checkpoint", "another process of the job could not be saved");
     if (clock_now(CLOCK_MONOTONIC) > deadline)
       return refuse(Error::kPendingLost, "the checkpoint", "another process of the job does not come to saving its descriptors");
-    futex_wait(&table->entered, n, kLook, true);
+    if (futex_wait(&table->entered, n, kLook, true) == -ETIMEDOUT && !cut_stands()) return false;
   }
   return true;
 }

@@ -38,6 +38,7 @@ struct ThreadSlot {
   SignalQueue pending;  ///< of this thread alone
   int64_t stopped_at;   ///< by the program's CLOCK_MONOTONIC
   uint64_t generation;  ///< in which it was stopped
+  uint32_t look_again;  ///< 1: it is to note signals that came after it stopped; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;

@@ -27,8 +27,10 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "preload/checkpoint.h"
+#include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/mark.h"
+#include "preload/pending.h"
 #include "preload/pi_mutexes.h"
 #include "preload/threads.h"
 #include "preload/unsplit.h"
@@ -291,6 +293,12 @@ void wait_until_all_left(uint32_t claimed) {
   while (load(&state.left) < leaving && clock_now(CLOCK_MONOTONIC) < deadline) sys(__NR_sched_yield);
 }
 
+void look_again(ThreadSlot* slot) {
+  note_thread_signals(slot);
+  store(&slot->look_again, 0);
+  futex_wake(&slot->look_again);
+}
+
 void park(ThreadSlot* slot, ucontext_t* frame) {
   slot->frame = frame;
   describe_thread(slot);
@@ -303,7 +311,10 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
     __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
     futex_wake(&state.returned);
   }
-  while (load(&state.stop) == kStopping) futex_wait(&state.stop, kStopping, kSecond);
+  while (load(&state.stop) == kStopping) {
+    if (load(&slot->look_again)) look_again(slot);
+    futex_wait(&state.stop, kStopping, kSecond);
+  }
   run_errand();
   resume_thread(slot);
 }
@@ -329,14 +340,19 @@ bool is_withdrawn(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
-  if (is_withdrawn(info)) return nullptr;
+  if (is_withdrawn(info) || is_late(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     request_again(info);
     return nullptr;
   }
   uint32_t now = kRunning;
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-  if (!first && now == kLeaving && !is_errand(info)) request_again(info);
+  if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
+  if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
+    store(&state.stop, kRunning);
+    if (!is_cut_signal(info)) request_again(info);
+    return nullptr;
+  }
   return first ? state.leader_stack + kLeaderStack : nullptr;
 }
 
@@ -414,6 +430,16 @@ bool stop_threads() {
   store(&state.claimed, 1);
   Targets targets;
   return gather(task_dir.get(), targets);
+}
+
+void note_late_signals() {
+  for (uint32_t i = 1; i < load(&state.claimed); ++i) {
+    ThreadSlot* slot = slot_at(i);
+    if (slot->dead || !thread_has_signals(slot->real_tid)) continue;
+    store(&slot->look_again, 1);
+    futex_wake(&state.stop);
+    while (load(&slot->look_again)) futex_wait(&slot->look_again, 1, kMillisecond);
+  }
 }
 
 void release_threads() {
