@@ -18,9 +18,12 @@ struct PreparedDescription {
   int fd;               ///< aside; -1: not yet open
   int helper;           ///< a second descriptor of the kind's own, closed after the commit; -1: none
   RecordReader behind;  ///< the records that belong to it, and all that follow
+  int32_t process;      ///< index in the plan of the process whose file these are
+  int32_t vpid;         ///< of that process
+  bool common;          ///< opened before the processes are forked (restore/shared.h)
 };
 
-/// All of them; for kinds that have two ends.
+/// Every description of the job, once. In a process those of the others are there as well, opened only if `common`.
 HomeArray<PreparedDescription>& all_descriptions();
 
 void open_description(PreparedDescription& p);
