@@ -91,6 +91,7 @@ struct Cut {
 
 constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
 constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
+constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
 
 /// A process of the job. The entry is claimed with `pid` and freed by setting it to 0.
 struct Member {

@@ -14,6 +14,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "preload/ids.h"
+#include "preload/stopped.h"
 
 namespace mig {
 namespace {
@@ -131,6 +132,7 @@ void stop_member(Member& m) {
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_int = kCutValue;
   if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) store(&m.cut, cut().number - 1);
+  else if (process_stat(m.pid).state == 'T') continue_member(m);
 }
 
 bool refuse_member(const Member& m, const char* cause) {

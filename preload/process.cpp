@@ -17,6 +17,7 @@
 #include "preload/membarrier.h"
 #include "preload/room.h"
 #include "preload/state.h"
+#include "preload/stopped.h"
 #include "preload/times.h"
 
 namespace mig {
@@ -190,6 +191,7 @@ bool save_process(ImageWriter& writer) {
   p.thread_count = state.claimed;
   int32_t exit_signal = process_stat(static_cast<int32_t>(sys(__NR_getpid))).exit_signal;
   p.exit_signal = exit_signal ? exit_signal : -1;
+  p.stopped = own_stop_signal();
   if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) && save_texts(writer) &&
       save_auxv(writer))
     return true;

@@ -14,6 +14,7 @@
 #include "preload/standard.h"
 #include "preload/state.h"
 #include "preload/stop.h"
+#include "preload/stopped.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/vdso.h"
@@ -60,6 +61,7 @@ void come_back() {
 }
 
 void begin_life() {
+  announce_stop();
   meet(RebirthStep::kKnown);
   say_ready();
 }

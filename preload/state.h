@@ -26,18 +26,22 @@ struct SignalQueue {
   uint32_t count, capacity;
 };
 
-/// One stopped thread: its record for the image, and the small stack on which it waits.
-struct ThreadSlot {
-  ThreadRecord record;
-  BlockedCall blocked;
+/// Where and when a signal of ours came upon a thread.
+struct Interruption {
   ucontext_t* frame;
+  BlockedCall blocked;
+  int64_t at;           ///< by the program's CLOCK_MONOTONIC
+  uint64_t generation;  ///< in which it came
+};
+
+/// One stopped thread: its record for the image, and the small stack on which it waits.
+struct ThreadSlot : Interruption {
+  ThreadRecord record;
   int32_t real_tid;
   int32_t stopped_tid;  ///< real_tid when it was stopped
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
-  int64_t stopped_at;   ///< by the program's CLOCK_MONOTONIC
-  uint64_t generation;  ///< in which it was stopped
   uint32_t look_again;  ///< 1: it is to note signals that came after it stopped; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;

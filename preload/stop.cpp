@@ -7,7 +7,7 @@
 //
 // Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
 // kernel, inside a wrapper that is marked, or inside libc's mutexes: preload/pi_mutexes.cpp) return at once and are signalled
-// again. If it is the thread that took the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
+// again. Whoever returns at once continues its system call as one that was stopped does. If it is the thread that took the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
 //
 // The stop signal is 33, which glibc keeps for itself (SIGSETXID): no program can block, ignore or wait for it, not even
 // one that blocks every signal, and glibc's own helper threads leave it open. Its action is ours only for the length
@@ -26,6 +26,7 @@
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/calls.h"
 #include "preload/checkpoint.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
@@ -33,6 +34,7 @@
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
 #include "preload/threads.h"
+#include "preload/times.h"
 #include "preload/unsplit.h"
 
 extern "C" void mig_signal_entry(int, siginfo_t*, void*);
@@ -378,13 +380,8 @@ char* hand_to_libc(int signal, siginfo_t* info, ucontext_t* frame) {
   return nullptr;
 }
 
-}  // namespace
-
-extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame) {
-  if (!is_stop_signal(info)) {
-    if (signal == kStopSignal) return hand_to_libc(signal, info, frame);
-    return claim_for_request(info, frame);
-  }
+/// The stop signal: a slot's stack, or nullptr when the thread is not to stop here and now.
+char* claim_for_stop(const siginfo_t* info, const ucontext_t* frame) {
   if (load(&state.stop) != kStopping || !of_this_stop(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     uint32_t i = __atomic_fetch_add(&state.bounced, 1, __ATOMIC_ACQ_REL);
@@ -395,6 +392,26 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
   if (index >= state.slot_count) return nullptr;
   memset(slot_at(index), 0, sizeof(ThreadSlot));
   return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
+}
+
+/// A signal of ours for which nothing is done has ended the thread's system call all the same.
+void pass_over(ucontext_t* frame) {
+  Interruption stop{};
+  stop.frame = frame;
+  stop.blocked.number = -1;
+  stop.at = program_clock();
+  stop.generation = state.generation;
+  continue_call(stop);
+}
+
+}  // namespace
+
+extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame) {
+  bool stops = is_stop_signal(info);
+  if (!stops && signal == kStopSignal) return hand_to_libc(signal, info, frame);
+  char* stack = stops ? claim_for_stop(info, frame) : claim_for_request(info, frame);
+  if (!stack) pass_over(frame);
+  return stack;
 }
 
 /// The result is incremented when the thread has left the stack, which may then be given to another.

@@ -1,18 +1,22 @@
 // mig-restart: turns the process that runs it into the one of the image.
 //
-//   read and verify the tables -> move home -> check -> open files aside -> clear the address space
-//   -> reload memory (verified) -> commit: settings, files, signals, threads -> release
+//   move home -> read and verify all tables -> plan the tree -> open what several share -> fork the tree; each process:
+//   check -> open files aside -> clear the address space -> reload memory (verified)
+//   -> commit: files, limits, credentials, timers -> release
 //
-// Nothing of the user's is changed before the commit; everything that can be refused is refused before it.
+// Nothing of the user's is changed before the commit, to which all come together; everything that can be refused is refused
+// before it.
 #include "image/base/clock.h"
 #include "image/resume.h"
 #include "restore/arch/x86_64/switch.h"
+#include "restore/birth.h"
 #include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/files.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/job.h"
+#include "restore/meeting.h"
 #include "restore/memory.h"
 #include "restore/options.h"
 #include "restore/plan.h"
@@ -27,6 +31,9 @@ namespace mig {
 namespace {
 
 constexpr size_t kHomeBase = 64 << 20, kPerThread = 12 << 10;
+
+Plan plan;
+Lineage lineage;
 
 const char* keep(const char* text) {
   if (!text) return nullptr;
@@ -62,20 +69,12 @@ void tell_environment(ResumeInfo& info) {
   }
 }
 
-struct Clocks {
-  int64_t monotonic, boottime;
-};
-
-Clocks clocks_now() {
-  return {clock_now(CLOCK_MONOTONIC), clock_now(CLOCK_BOOTTIME)};
-}
-
-void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
+void tell_library(uint64_t vdso, const Clocks& clocks) {
   auto info = static_cast<ResumeInfo*>(home_memory(sizeof(ResumeInfo)));
   info->restarted = 1;
   info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
   info->ready_fd = options.ready_fd;
-  info->job_fd = job;
+  info->job_fd = job_descriptor();
   tell_environment(*info);
   info->vdso = vdso;
   info->monotonic = clocks.monotonic, info->boottime = clocks.boottime;
@@ -96,6 +95,7 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   check_process();
   check_mapped_files();
   prepare_files(process);
+  meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
   restore_memory();
@@ -104,24 +104,26 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   finish_memory();
   restore_signal_actions();
   create_threads();
-  Clocks clocks = clocks_now();
+  meet(BirthStep::kLoaded);
+  Clocks clocks = common_clocks();
   install_files(options.ready_fd);
-  int job = make_job();
+  if (process == 0) publish_job();
   drop_to_process();
-  tell_library(vdso, job, clocks);
+  tell_library(vdso, clocks);
   sys(__NR_close, image.fd());
   restore_timers();
   release_all_threads();
 }
 
 [[noreturn]] void restart(void* argument) {
-  static Plan plan;
   keep_options(*static_cast<const Options*>(argument));
   block_signals();
   make_plan(plan);
+  plan_births(plan, lineage);
   reserve_numbers(plan);
+  open_meeting(make_job(plan, lineage), lineage);
   open_shared_things(plan);
-  restart_process(plan, 0);
+  restart_process(plan, give_birth(lineage));
 }
 
 /// What the tables and threads of one process need at home; its mappings are added to `taken`.
