@@ -3,7 +3,8 @@
 // Each kind has its own file, the same noun here and in preload/, and up to three steps:
 //   open    before the commit: made or opened aside. Changes nothing of the user's; gives up if it cannot be.
 //   finish  at the commit, still aside: what changes something outside (cutting back, binding a path, starting a timer).
-//   last    when the program has its numbers and everything else is closed: what a close of ours would undo or disturb.
+//   last    when the program has its numbers and everything else is closed: what a close of ours would undo or disturb, or what
+//           other processes must have finished for.
 #pragma once
 #include "image/base/file.h"
 #include "image/base/text.h"

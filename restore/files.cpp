@@ -19,6 +19,7 @@
 #include "restore/failure.h"
 #include "restore/image_file.h"
 #include "restore/locks.h"
+#include "restore/meeting.h"
 #include "restore/options.h"
 #include "restore/shared.h"
 
@@ -215,6 +216,7 @@ void prepare_files(int32_t process) {
 void install_files(int keep) {
   for (PreparedDescription& p : prepared)
     if (is_own(p)) finish_description(p);
+  meet(BirthStep::kFinished);
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   close_rest(keep);
