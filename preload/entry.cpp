@@ -92,7 +92,9 @@ __attribute__((constructor)) void enter() {
 }
 
 __attribute__((destructor)) void leave() {
-  if (state.active && is_own_process()) leave_job();
+  if (!state.active || !is_own_process()) return;
+  give_up_shared_mutexes();
+  leave_job();
 }
 
 }  // namespace
