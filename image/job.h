@@ -86,23 +86,25 @@ struct Cut {
   uint64_t bytes;      ///< sum over the members
   int64_t limit;       ///< for stopping the threads
   char partial[4096];  ///< directory being written
+  uint32_t over;       ///< not of a cut: 1: the job's last member has left and removes the file
+  uint32_t reserved;
   char message[1024];
 };
 
 constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
 constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
 constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
+constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
 
-/// A process of the job. The entry is claimed with `pid` and freed by setting it to 0.
+/// A process of the job. The entry is claimed by compare-and-swap of `pid` and freed by setting it to 0; `start` is written last.
 struct Member {
   int32_t pid;  ///< real; 0: free entry
   int32_t vpid, vppid, vpgid, vsid;
-  uint32_t flags;      ///< kMember*
-  uint64_t start;      ///< start time, field 22 of /proc/PID/stat
-  uint32_t cut;        ///< number of the cut that it takes part in
-  uint32_t step;       ///< the last CutStep of it that it has done
-  int32_t target_tid;  ///< real tid that the leader's signal went to, 0: the process
-  uint32_t reserved;
+  uint32_t flags;     ///< kMember*
+  uint64_t start;     ///< what started later is another process: field 22 of /proc/PID/stat, or when it entered, which costs less
+  uint64_t progress;  ///< number of the cut that it takes part in << 32 | the last CutStep of it that it has done
+  int32_t target_tid;   ///< real tid that the leader's signal went to, 0: the process
+  int32_t asked;        ///< kMemberAsked: si_value of that request
   int64_t target_call;  ///< system call that thread was blocked in just before, or -1
   uint64_t target_pc;   ///< and its program counter
 };
@@ -120,6 +122,24 @@ struct Rebirth {
   uint32_t reserved;
 };
 
+/// Descriptors that lead outside the job, as those who started it gave them.
+constexpr uint32_t kMaxOutside = 67;
+struct Outside {
+  uint32_t count;
+  uint32_t reserved;
+  struct {
+    uint64_t device, inode;
+  } entry[kMaxOutside];
+};
+
+/// What a member needs no earlier than at its first checkpoint.
+struct Settings {
+  int64_t stop_limit;  ///< nanoseconds
+  int64_t period;      ///< MIG_EVERY, nanoseconds
+  char cpu_level[32];
+  Outside outside;
+};
+
 struct Job {
   char magic[8];
   uint32_t version;
@@ -130,12 +150,13 @@ struct Job {
   char name[64];
   char images[4096];  ///< default image directory, absolute
   uint32_t keep;      ///< --keep K, 0: all
-  uint32_t lock;      ///< guards members[]
+  uint32_t reserved;
   JobRequest request;
   Cut cut;
   Rebirth rebirth;
   Member members[kMaxMembers];
   IdSpace ids;
+  Settings settings;
 };
 
 }  // namespace mig

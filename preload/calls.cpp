@@ -60,9 +60,10 @@ int64_t number_in_code(uint64_t instruction) {
   unsigned char code[kCodeWindow];
   if (!copy_code(instruction - kCodeWindow, code, sizeof code)) return -1;
   for (size_t at = kCodeWindow - 2; at >= 1; --at) {
+    bool extended = (code[at - 1] & 0xf0) == 0x40;  // by a prefix: not about eax
+    if (extended) continue;
     if (code[at] == 0x31 && code[at + 1] == 0xc0) return __NR_read;
-    bool extended = (code[at - 1] & 0xf0) == 0x40;
-    if (code[at] != 0xb8 || extended || at + 5 > kCodeWindow) continue;
+    if (code[at] != 0xb8 || at + 5 > kCodeWindow) continue;
     uint32_t number;
     memcpy(&number, code + at + 1, sizeof number);
     if (call_info(number)) return number;

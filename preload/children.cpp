@@ -25,13 +25,6 @@ namespace {
 Hook<pid_t (*)()> original_Fork("_Fork");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
-void begin_as_child() {
-  if (!state.active) return;
-  forget_own_ids();
-  forget_times();
-  job_of_child();
-}
-
 struct ChildStart {
   int (*run)(void*);
   void* argument;
@@ -43,6 +36,14 @@ int start_child(void* memory) {
 }
 
 }  // namespace
+
+void begin_as_child() {
+  if (!state.active) return;
+  state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
+  forget_own_ids();
+  forget_times();
+  job_of_child();
+}
 
 void watch_forks() {
   __register_atfork(nullptr, nullptr, begin_as_child, nullptr);

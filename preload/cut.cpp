@@ -27,6 +27,7 @@ constexpr int64_t kMeetingLimit = 600 * kSecond;
 
 Role now;
 bool company;
+uint32_t number;  ///< of the cut that this process takes part in
 
 Cut& cut() {
   return state.job->cut;
@@ -46,11 +47,23 @@ bool others_exist() {
     if (is_other(i)) return true;
   return false;
 }
+uint64_t progress_at(uint32_t cut_number, uint32_t step) {
+  return uint64_t{cut_number} << 32 | step;
+}
+uint64_t progress_of(const Member& m) {
+  return __atomic_load_n(&m.progress, __ATOMIC_ACQUIRE);
+}
+void set_progress(Member& m, uint32_t cut_number) {
+  __atomic_store_n(&m.progress, progress_at(cut_number, 0), __ATOMIC_RELEASE);
+}
+uint32_t step_of(const Member& m) {
+  return static_cast<uint32_t>(progress_of(m));
+}
 bool takes_part(const Member& m) {
-  return load(&m.cut) == load(&cut().number);
+  return progress_of(m) >> 32 == load(&cut().number);
 }
 bool has_done(const Member& m, CutStep step) {
-  return takes_part(m) && load(&m.step) >= static_cast<uint32_t>(step);
+  return takes_part(m) && step_of(m) >= static_cast<uint32_t>(step);
 }
 bool is_leader_alive(uint32_t leader) {
   if (!leader || leader > kMaxMembers) return false;
@@ -64,8 +77,13 @@ void set_step(CutStep step) {
   store(&cut().step, static_cast<uint32_t>(step));
   futex_wake(&cut().step, true);
 }
+/// Only for its own cut: the next one may have begun for a member that has not quite left this one.
 void report_step(CutStep step) {
-  store(&own().step, static_cast<uint32_t>(step));
+  uint64_t before = progress_of(own());
+  while (before >> 32 == number)
+    if (__atomic_compare_exchange_n(&own().progress, &before, progress_at(number, static_cast<uint32_t>(step)), false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      break;
   __atomic_fetch_add(&cut().changes, 1, __ATOMIC_ACQ_REL);
   futex_wake(&cut().changes, true);
 }
@@ -124,14 +142,13 @@ int32_t choose_thread(int32_t pid) {
 void stop_member(Member& m) {
   int32_t tid = choose_thread(m.pid);
   note_blocked_call(m, tid);
-  store(&m.step, 0);
-  store(&m.cut, cut().number);
+  set_progress(m, cut().number);
   siginfo_t info{};
   info.si_signo = state.signal;
   info.si_code = SI_QUEUE;
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_int = kCutValue;
-  if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) store(&m.cut, cut().number - 1);
+  if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) set_progress(m, cut().number - 1);
   else if (process_stat(m.pid).state == 'T') continue_member(m);
 }
 
@@ -162,7 +179,7 @@ uint32_t look(bool thorough, uint32_t& first) {
 void signal_again() {
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
-    if (!is_other(i) || !takes_part(m) || load(&m.step)) continue;
+    if (!is_other(i) || !takes_part(m) || step_of(m)) continue;
     char path[64];
     Text(path) << "/proc/" << m.pid << "/task/" << m.target_tid << "/stat";
     if (char s = state_letter(path); s == 'X' || s == 'Z') stop_member(m);
@@ -208,7 +225,6 @@ bool await_members(CutStep step, int64_t limit, bool dead_fail) {
 
 /// A follower waits until the leader is at least at that step. False: the leader is dead, or has given up before.
 bool await_leader(CutStep step) {
-  uint32_t number = load(&own().cut);
   for (;;) {
     uint32_t s = load(&cut().step);
     if (load(&cut().number) != number || s == 0) return false;
@@ -227,8 +243,8 @@ bool claim_cut() {
   cut().limit = 0;
   cut().partial[0] = cut().message[0] = 0;
   __atomic_fetch_add(&cut().number, 1, __ATOMIC_ACQ_REL);
-  store(&own().step, 0);
-  store(&own().cut, cut().number);
+  number = cut().number;
+  set_progress(own(), number);
   return true;
 }
 
@@ -249,12 +265,15 @@ bool is_cut_signal(const siginfo_t* info) {
 
 bool is_late(const siginfo_t* info) {
   if (!is_cut_signal(info)) return false;
-  return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || load(&own().step);
+  return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || step_of(own());
 }
 
 Role claim_role(const siginfo_t* info) {
   company = false;
-  if (is_cut_signal(info)) return now = is_late(info) ? Role::kNone : Role::kFollows;
+  if (is_cut_signal(info)) {
+    number = load(&cut().number);
+    return now = is_late(info) ? Role::kNone : Role::kFollows;
+  }
   if (!has_job() || claim_cut()) return now = Role::kLeads;
   return now = Role::kNone;
 }

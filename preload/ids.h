@@ -1,7 +1,7 @@
 // Virtual ids: the numbers that the program was born with and keeps, against the kernel's numbers of today.
 //
 // Process groups and sessions may be those of somebody outside the job (a shell), so they have a pair each of their own,
-// looked at before the table of processes and threads.
+// looked at before the table (image/ids.h).
 #pragma once
 #include <stdint.h>
 #include <time.h>
@@ -22,15 +22,11 @@ enum class IdKind : uint8_t {
   kClock,   ///< a clock, which may be a thread's or a process's CPU time
 };
 
-/// Open addressing; an entry is read and written as one word. {0, 0}: free, {-1, -1}: was in use.
 struct IdTables {
-  IdEntry* by_virtual;
-  IdEntry* by_real;
-  uint32_t mask;
-  bool moved;  ///< some number differs: there is something to translate
+  IdSpace* space;  ///< the job's, in its control block; of this process alone where there is none
+  bool moved;      ///< some number differs: there is something to translate
   int32_t real_pid;
   bool parent_fixed;  ///< getppid() stays what it was
-  IdEntry group, session;
 };
 extern IdTables ids;
 
@@ -41,37 +37,24 @@ inline bool ids_moved() {
   return __builtin_expect(__atomic_load_n(&ids.moved, __ATOMIC_RELAXED), false);
 }
 
-MIG_INLINE uint32_t id_hash(int32_t number) {
-  return static_cast<uint32_t>(number) * 2654435761u >> 7;
-}
-MIG_INLINE IdEntry id_entry(const IdEntry* at) {
-  uint64_t word = __atomic_load_n(reinterpret_cast<const uint64_t*>(at), __ATOMIC_ACQUIRE);
-  return {static_cast<int32_t>(word), static_cast<int32_t>(word >> 32)};
-}
-
 MIG_INLINE int32_t virtual_task(int32_t real) {
-  if (!ids.moved || real <= 0) return real;
-  for (uint32_t i = id_hash(real), n = 0; n <= ids.mask; ++i, ++n) {
-    IdEntry e = id_entry(&ids.by_real[i & ids.mask]);
-    if (e.real_number == real) return e.virtual_number;
-    if (!e.real_number) break;
-  }
-  return real;
+  int32_t number = ids.moved && real > 0 ? find_virtual(*ids.space, real) : 0;
+  return number ? number : real;
 }
 MIG_INLINE int32_t real_task(int32_t number) {
+  int32_t real = ids.moved && number > 0 ? find_real(*ids.space, number) : 0;
+  return real ? real : number;
+}
+/// A group or session: that of somebody outside, or one of the table.
+MIG_INLINE int32_t virtual_by(IdEntry IdSpace::*outside, int32_t real) {
+  if (!ids.moved || real <= 0) return real;
+  IdEntry e = id_entry(&(ids.space->*outside));
+  return real == e.real_number ? e.virtual_number : virtual_task(real);
+}
+MIG_INLINE int32_t real_by(IdEntry IdSpace::*outside, int32_t number) {
   if (!ids.moved || number <= 0) return number;
-  for (uint32_t i = id_hash(number), n = 0; n <= ids.mask; ++i, ++n) {
-    IdEntry e = id_entry(&ids.by_virtual[i & ids.mask]);
-    if (e.virtual_number == number) return e.real_number;
-    if (!e.virtual_number) break;
-  }
-  return number;
-}
-MIG_INLINE int32_t virtual_by(const IdEntry& own, int32_t real) {
-  return ids.moved && real > 0 && real == own.real_number ? own.virtual_number : virtual_task(real);
-}
-MIG_INLINE int32_t real_by(const IdEntry& own, int32_t number) {
-  return ids.moved && number > 0 && number == own.virtual_number ? own.real_number : real_task(number);
+  IdEntry e = id_entry(&(ids.space->*outside));
+  return number == e.virtual_number ? e.real_number : real_task(number);
 }
 
 /// CPU-time clocks of a process or thread have its number in them (linux/posix-timers.h): ~number << 3 | kind.
@@ -92,9 +75,9 @@ MIG_INLINE long to_real(IdKind kind, long value) {
   auto number = static_cast<int32_t>(value);
   switch (kind) {
     case IdKind::kTask: return real_task(number);
-    case IdKind::kGroup: return real_by(ids.group, number);
-    case IdKind::kSession: return real_by(ids.session, number);
-    case IdKind::kTarget: return number < -1 ? -real_by(ids.group, -number) : real_task(number);
+    case IdKind::kGroup: return real_by(&IdSpace::group, number);
+    case IdKind::kSession: return real_by(&IdSpace::session, number);
+    case IdKind::kTarget: return number < -1 ? -real_by(&IdSpace::group, -number) : real_task(number);
     case IdKind::kClock: return real_clock_inline(value);
     default: return value;
   }
@@ -103,8 +86,8 @@ MIG_INLINE long to_virtual(IdKind kind, long value) {
   auto number = static_cast<int32_t>(value);
   switch (kind) {
     case IdKind::kTask: return virtual_task(number);
-    case IdKind::kGroup: return virtual_by(ids.group, number);
-    case IdKind::kSession: return virtual_by(ids.session, number);
+    case IdKind::kGroup: return virtual_by(&IdSpace::group, number);
+    case IdKind::kSession: return virtual_by(&IdSpace::session, number);
     default: return value;
   }
 }
@@ -133,17 +116,21 @@ bool is_own_process();
 
 /// At the program's start.
 void note_own_ids();
-/// After a restart: what each thread's slot was told by the stub.
+/// After a restart, once the job's control block is mapped: enters what each thread's slot was told by the stub.
 void learn_real_ids();
-/// At the start of a program in a process that was restarted before its exec.
+/// The table of the job that this process has joined, when the whole job is in it.
+void use_id_space();
+/// At the start of a program in a process that had these ids before its exec.
 void adopt_own_ids(int32_t virtual_pid, int32_t virtual_parent);
 /// In the child of a fork: a process of its own.
 void forget_own_ids();
 
-/// Entries of threads that come and go after a restart.
-bool add_id(int32_t virtual_number, int32_t real);
+/// The virtual number of a process or thread that the kernel has just given `real`: parent and child may both ask.
+int32_t adopt_new_task(int32_t real);
+/// A child has been waited for: its number means nothing any more, unless a group or session has it.
+void forget_task(int32_t real);
+
+/// A thread ends.
 void remove_id(int32_t virtual_number, int32_t real);
-/// A number that no process or thread of any kernel has.
-int32_t fresh_virtual_id();
 
 }  // namespace mig

@@ -20,8 +20,10 @@ struct Request {
   BlockedCall blocked;  ///< of the thread that took the signal, if mig saw it
 };
 
-/// Creates or opens the job's file, maps it, and enters this process. A failure leaves `state.job` null: the program
-/// runs and can still be checkpointed by signal.
+/// Maps the file of the job if it lives. True: this process is to be, or already is, a member of it.
+bool find_job();
+/// Enters this process, once it has its handlers; makes the job if none was found. A failure leaves `state.job` null: the
+/// program runs and can still be checkpointed by signal.
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
@@ -29,6 +31,8 @@ void rejoin_job();
 void job_of_child();
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
+/// The opposite: the process stays after all.
+void return_to_job();
 
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.

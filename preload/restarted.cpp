@@ -45,6 +45,7 @@ void come_back() {
   ++state.generation;
   text_copy(state.job_name, state.resume.job, sizeof state.job_name);
   text_copy(state.run_directory, state.resume.directory, sizeof state.run_directory);
+  rejoin_job();
   learn_real_ids();
   continue_times();
   adopt_vdso(state.resume.vdso);
@@ -56,7 +57,6 @@ void come_back() {
   renew_pi_mutexes();
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
-  rejoin_job();
   change_environment();
 }
 

@@ -30,6 +30,8 @@
 #include "preload/checkpoint.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
+#include "preload/executing.h"
+#include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
@@ -64,6 +66,8 @@ struct KernelAction {
 };
 
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
+
+alignas(64) char leader_stack[kLeaderStack];
 
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -321,13 +325,24 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
   resume_thread(slot);
 }
 
-/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives: of the process, since
-/// this thread may end before that.
+/// The main thread, or this one when that has ended.
+int32_t lasting_thread() {
+  auto main = static_cast<int32_t>(sys(__NR_getpid));
+  char letter = thread_state(main);
+  return letter == 'Z' || letter == 'X' ? static_cast<int32_t>(sys(__NR_gettid)) : main;
+}
+
+/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives.
+///
+/// The signal is for one thread, and for one that does not end soon. One for the process wakes any thread that lets it
+/// through while this handler still blocks it; this thread takes it first as the handler ends, and the other comes out of
+/// epoll_wait, sigtimedwait or a socket with a timeout with EINTR although no handler runs in it.
 void request_again(const siginfo_t* info) {
   sigevent event{};
   event.sigev_value = info->si_value;
-  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_notify = SIGEV_SIGNAL | SIGEV_THREAD_ID;
   event.sigev_signo = state.signal;
+  event._sigev_un._tid = lasting_thread();
   itimerspec soon{{0, 0}, {0, kRequestDelay}};
   int32_t id = 0;
   if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);
@@ -349,13 +364,14 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   }
   uint32_t now = kRunning;
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-  if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
+  if (!first && now == kExecuting) ask_after_exec(info);
+  else if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
   if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
     store(&state.stop, kRunning);
     if (!is_cut_signal(info)) request_again(info);
     return nullptr;
   }
-  return first ? state.leader_stack + kLeaderStack : nullptr;
+  return first ? leader_stack + kLeaderStack : nullptr;
 }
 
 KernelAction own_action() {
@@ -432,6 +448,7 @@ void install_handler() {
 }
 
 bool stop_threads() {
+  learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;
   state.bounced = state.parked = state.left = state.returned = 0;

@@ -117,7 +117,7 @@ void thread_ends(void* round) {
   if (!word || *word <= 0 || !ids_moved()) return;
   int32_t number = *word;
   if (number != real) give_up_robust_mutexes(static_cast<uint32_t>(number), false);
-  remove_id(number, real);
+  if (real != ids.real_pid) remove_id(number, real);
 }
 
 }  // namespace
@@ -159,13 +159,8 @@ void settle_new_thread() {
   int32_t* word = own_tid_word();
   auto real = static_cast<int32_t>(sys(__NR_gettid));
   if (!word || !ids_moved() || *word != real) return;
-  int32_t known = virtual_id(real);
-  if (known != real) remove_id(known, real);  // of a thread that ended without telling
-  int32_t holder = real_id(real);
-  if (holder == real) return;
-  if (sys(__NR_tgkill, ids.real_pid, holder, 0) < 0) return remove_id(real, holder);
-  int32_t number = fresh_virtual_id();
-  if (!add_id(number, real)) return;
+  int32_t number = adopt_new_task(real);
+  if (number == real) return;
   *word = number;
   watch_thread_end();
 }

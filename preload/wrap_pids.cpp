@@ -11,23 +11,8 @@
 namespace mig {
 namespace {
 
-constexpr IdCall kGroupOfTask{{IdKind::kTask}, IdKind::kGroup}, kSessionOfTask{{IdKind::kTask}, IdKind::kSession};
-
-/// The group of a process whose group was that of somebody outside becomes one that it chose: the pair follows.
-MIG_UNSPLIT long set_group(int32_t pid, int32_t group) {
-  int32_t task = real_task(pid), real = real_by(ids.group, group);
-  long r = sys(__NR_setpgid, task, real);
-  if (r == 0 && ids.moved && (!task || task == ids.real_pid))
-    ids.group = {group ? group : state.vpid, real ? real : ids.real_pid};
-  return r;
-}
-
-MIG_UNSPLIT long new_session() {
-  long r = sys(__NR_setsid);
-  if (failed(r) || !ids.moved || r != ids.real_pid) return r;
-  ids.group = ids.session = {state.vpid, ids.real_pid};
-  return state.vpid;
-}
+constexpr IdCall kGroupOfTask{{IdKind::kTask}, IdKind::kGroup}, kSessionOfTask{{IdKind::kTask}, IdKind::kSession},
+    kSetGroup{{IdKind::kTask, IdKind::kGroup}}, kNewSession{{}, IdKind::kTask};
 
 MIG_UNSPLIT long terminal_id(int fd, unsigned long request, IdKind kind) {
   int32_t id = 0;
@@ -35,7 +20,7 @@ MIG_UNSPLIT long terminal_id(int fd, unsigned long request, IdKind kind) {
   return failed(r) ? r : to_virtual(kind, id);
 }
 MIG_UNSPLIT long set_terminal_group(int fd, int32_t group) {
-  int32_t real = real_by(ids.group, group);
+  int32_t real = real_by(&IdSpace::group, group);
   return sys(__NR_ioctl, fd, TIOCSPGRP, &real);
 }
 
@@ -86,13 +71,13 @@ MIG_EXPORT pid_t getsid(pid_t pid) noexcept {
   return int_with_errno(call_with_ids(kSessionOfTask, __NR_getsid, pid));
 }
 MIG_EXPORT int setpgid(pid_t pid, pid_t group) noexcept {
-  return int_with_errno(set_group(pid, group));
+  return int_with_errno(call_with_ids(kSetGroup, __NR_setpgid, pid, group));
 }
 MIG_EXPORT int setpgrp() noexcept {
   return setpgid(0, 0);
 }
 MIG_EXPORT pid_t setsid() noexcept {
-  return int_with_errno(new_session());
+  return int_with_errno(call_with_ids(kNewSession, __NR_setsid));
 }
 MIG_EXPORT pid_t tcgetpgrp(int fd) noexcept {
   return int_with_errno(terminal_id(fd, TIOCGPGRP, IdKind::kGroup));

@@ -12,6 +12,8 @@
 #include <sys/times.h>
 #include <unistd.h>
 
+#include "preload/children.h"
+#include "preload/exec.h"
 #include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
@@ -94,6 +96,8 @@ constexpr int kOtherNumbers[] = {
     __NR_clock_gettime,
     __NR_times,
     __NR_getrusage,
+    __NR_execve,
+    __NR_execveat,
     __NR_fork,
     __NR_vfork,
     __NR_clone,
@@ -190,7 +194,7 @@ long signal_task(long tid, long signal) {
 }
 
 long as_child(long result) {
-  if (result == 0) forget_own_ids();
+  if (result == 0) begin_as_child();
   return result;
 }
 
@@ -204,6 +208,7 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
   if (int at = mig_special_numbers.special[number]; at >= 2)
     return with_errno(call_with_ids(kIdNumbers[at - 2].call, number, a, b, c, d, e, f));
   auto i32 = [](long v) { return static_cast<int32_t>(v); };
+  auto words = [](long v) { return reinterpret_cast<char* const*>(v); };
   switch (number) {
     case __NR_getpid: return getpid();
     case __NR_gettid: return gettid();
@@ -255,6 +260,8 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_timerfd_settime:
       return timerfd_settime(i32(a), i32(b), reinterpret_cast<const itimerspec*>(c), reinterpret_cast<itimerspec*>(d));
     case __NR_sigaltstack: return sigaltstack(reinterpret_cast<const stack_t*>(a), reinterpret_cast<stack_t*>(b));
+    case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
+    case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
     case __NR_fork:
     case __NR_clone:
     case __NR_clone3: return with_errno(as_child(sys(number, a, b, c, d, e, f)));

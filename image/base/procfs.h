@@ -1,5 +1,6 @@
 // What several parts read off /proc/PID/stat.
 #pragma once
+#include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
 
@@ -48,16 +49,24 @@ inline ProcessStat process_stat(int32_t pid) {
 /// False also for a zombie, and for another process that has got the same pid.
 inline bool is_process_alive(int32_t pid, uint64_t start) {
   ProcessStat s = process_stat(pid);
-  return s.state != 'X' && s.state != 'Z' && (!start || s.start == start);
+  return s.state != 'X' && s.state != 'Z' && (!start || s.start <= start);
 }
 
-/// Field 22 of /proc/self/stat: together with the pid it names a process for as long as the host is up. 0: unknown.
-inline uint64_t own_start_time() {
+/// Field 22 of a stat file: together with the pid it names a process for as long as the host is up. 0: unknown.
+inline uint64_t start_time(const char* path) {
   char text[512];
-  if (read_text("/proc/self/stat", text, sizeof text) <= 0) return 0;
+  if (read_text(path, text, sizeof text) <= 0) return 0;
   Scan scan(behind_name(text));
   for (int i = 0; i < 20; ++i) scan.after(' ');
   return static_cast<uint64_t>(scan.number());
+}
+inline uint64_t own_start_time() {
+  return start_time("/proc/self/stat");
+}
+
+/// In the unit of a start time: no process that runs now has a later one.
+inline uint64_t start_time_now() {
+  return static_cast<uint64_t>(clock_now(CLOCK_BOOTTIME) / (kSecond / 100));
 }
 
 }  // namespace mig

@@ -20,8 +20,15 @@ static void end_as(int i) {
   _exit(40 + i);
 }
 
+static int end_with_signal(void *unused) {
+  (void)unused;
+  end_as(5);
+  return 0;
+}
+
 static void make(int i) {
-  if (i == 5) zombie[i] = (pid_t)syscall(SYS_clone, SIGUSR2, 0, 0, 0, 0);
+  static char stack[64 << 10] __attribute__((aligned(16)));
+  if (i == 5) zombie[i] = clone(end_with_signal, stack + sizeof stack, SIGUSR2, NULL);
   else zombie[i] = fork();
   if (zombie[i] == 0) {
     if (i == 2) {
