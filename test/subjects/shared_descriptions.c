@@ -1,17 +1,25 @@
 // What a parent and its children have by inheritance is one description: a file's offset and flags, an eventfd, a timerfd, a memfd,
-// an epoll instance that one of them watches a descriptor of its own with, a flock. POSIX locks belong to each.
+// an epoll instance that one of them watches a descriptor of its own with, a flock, a
+// socket that tells another process of its input. POSIX locks belong to each.
 #include "members.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
-enum { kMove = 1, kLook, kWatch, kSignal, kLock, kTryLocks, kFile };
+enum { kMove = 1, kLook, kWatch, kSignal, kLock, kTryLocks, kFile, kCatch, kCaught };
 
 static int file, event, timer, memory, watcher, locked, other_memory, records;
 static int private_event = -1;
 static off_t offset;
+static int async[2];
+static atomic_int caught;
+
+static void on_input(int signal) {
+  caught += signal == SIGIO;
+}
 
 static int locks_range(int fd, off_t start) {
   struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = 10};
@@ -45,6 +53,11 @@ static void serve(int order) {
       EXPECT_EQ(read(private_event, &n, 8), 8);
       lock_range(100);
       break;
+    case kCatch: EXPECT(signal(SIGIO, on_input) != SIG_ERR); break;
+    case kCaught:
+      WAIT_FOR(caught > 0);
+      caught = 0;
+      break;
     case kTryLocks: EXPECT(locks_range(records, 0) && !locks_range(records, 100)); break;
     case kFile:
       EXPECT_EQ(pwrite(memory, "child", 5, 0), 5);
@@ -71,10 +84,13 @@ static void setup(void) {
   EXPECT(!epoll_ctl(watcher, EPOLL_CTL_ADD, event, &e));
   snprintf(link, sizeof link, "/proc/self/fd/%d", memory);
   other_memory = open(link, O_RDWR);
+  EXPECT(!socketpair(AF_UNIX, SOCK_STREAM, 0, async));
   start_member(0, serve);
   start_member(1, serve);
   close(other_memory);
   lock_range(0);
+  ask_member(1, kCatch);
+  EXPECT(!fcntl(async[0], F_SETOWN, members[1].pid) && !fcntl(async[0], F_SETFL, O_ASYNC));
   ask_member(0, kWatch);
   ask_member(0, kLook);
   ask_member(0, kLock);
@@ -109,6 +125,9 @@ static void verify(void) {
   ask_member(generation % 2, kFile);
   EXPECT(pread(memory, text, 5, 0) == 5 && !memcmp(text, "child", 5));
   EXPECT(pread(memory, text, 4, 1000) == 4 && !memcmp(text, "more", 4));
+  EXPECT_EQ(fcntl(async[0], F_GETOWN), members[1].pid);
+  EXPECT(write(async[1], "x", 1) == 1 && read(async[0], text, 1) == 1);
+  ask_member(1, kCaught);
   EXPECT_EQ(pwrite(memory, "reset", 5, 0), 5);
   EXPECT_EQ(pwrite(memory, "zero", 4, 1000), 4);
 }
