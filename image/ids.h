@@ -184,8 +184,10 @@ MIG_IDS_INLINE bool is_known_id(const IdSpace& space, int32_t real) {
 template <class Lives>
 int32_t adopt_id(IdSpace& space, int32_t real, uint64_t start, Lives lives) {
   IdBirth& birth = space.births[id_hash(real) % kIdBirths];
-  if (birth.real_number == real && birth.start == start) return birth.virtual_number;
-  if (int32_t number = find_virtual(space, real)) remove_id_pair(space, {number, real});
+  int32_t before = find_virtual(space, real);
+  bool told = birth.real_number == real && birth.start == start;
+  if (told && birth.virtual_number == (before ? before : real)) return birth.virtual_number;
+  if (before) remove_id_pair(space, {before, real});
   if (space.group.real_number == real) put_id_entry(&space.group, {0, 0});
   if (space.session.real_number == real) put_id_entry(&space.session, {0, 0});
   int32_t holder = find_real(space, real), number = real;

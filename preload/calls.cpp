@@ -31,6 +31,7 @@
 #include <sys/uio.h>
 
 #include "preload/call_table.h"
+#include "preload/child_waits.h"
 #include "preload/pending.h"
 #include "preload/reentry.h"
 #include "preload/waits.h"
@@ -166,7 +167,10 @@ void continue_reentered(const Interruption& stop, Frame& frame, Reentry& r) {
 void continue_call(const Interruption& stop) {
   Frame frame(stop.frame);
   int64_t result = frame.result();
-  if (stop.generation != state.generation) move_deadlines();
+  if (stop.generation != state.generation) {
+    move_deadlines();
+    if (is_in_child_wait(frame)) renew_child_wait(frame);
+  }
   if (Reentry* r = reentry_of(frame)) return continue_reentered(stop, frame, *r);
   if (call_info(result) && is_syscall_instruction(frame.pc())) return continue_rewound(stop, frame);
   bool partial = result > 0 && static_cast<uint64_t>(result) < frame.argument(2);

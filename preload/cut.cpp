@@ -109,6 +109,11 @@ void take_failure() {
   text_copy(state.failure.message, cut().message, sizeof state.failure.message);
 }
 
+/// 0: the process is just entering.
+uint64_t load_start(const Member& m) {
+  return __atomic_load_n(&m.start, __ATOMIC_ACQUIRE);
+}
+
 void note_blocked_call(Member& m, int32_t tid) {
   char path[64], text[256];
   m.target_tid = tid, m.target_call = -1, m.target_pc = 0;
@@ -139,7 +144,10 @@ int32_t choose_thread(int32_t pid) {
   return found;
 }
 
+/// Entries of processes that were killed stay, and their numbers may be strangers' by now.
 void stop_member(Member& m) {
+  ProcessStat stat = process_stat(m.pid);
+  if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
   int32_t tid = choose_thread(m.pid);
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
@@ -149,7 +157,7 @@ void stop_member(Member& m) {
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_int = kCutValue;
   if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) set_progress(m, cut().number - 1);
-  else if (process_stat(m.pid).state == 'T') continue_member(m);
+  else if (stat.state == 'T') continue_member(m);
 }
 
 bool refuse_member(const Member& m, const char* cause) {
@@ -164,8 +172,8 @@ uint32_t look(bool thorough, uint32_t& first) {
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
-    if (thorough && !is_process_alive(m.pid, m.start)) {
-      m.pid = 0;
+    if (int32_t pid = m.pid; thorough && !is_process_alive(pid, load_start(m))) {
+      free_entry(m, pid);
       continue;
     }
     if (!(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
@@ -214,8 +222,9 @@ bool await_members(CutStep step, int64_t limit, bool dead_fail) {
     if (futex_wait(&cut().changes, seen, kLook, true) != -ETIMEDOUT) continue;
     for (uint32_t i = 0; i < member_count(); ++i) {
       Member& m = state.job->members[i];
-      if (!is_other(i) || !takes_part(m) || has_done(m, step) || is_process_alive(m.pid, m.start)) continue;
-      m.pid = 0;
+      int32_t pid = m.pid;
+      if (!is_other(i) || !takes_part(m) || has_done(m, step) || is_process_alive(pid, load_start(m))) continue;
+      free_entry(m, pid);
       if (dead_fail) return refuse_member(m, "it ended while the image was written");
     }
     if (clock_now(CLOCK_MONOTONIC) > deadline)

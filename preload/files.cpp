@@ -46,7 +46,7 @@ void read_owner(OpenDescription& d) {
   f_owner_ex owner{};
   if (sys(__NR_fcntl, d.fd, F_GETOWN_EX, &owner) == 0 && owner.pid) {
     d.record.owner_kind = static_cast<uint32_t>(owner.type);
-    d.record.owner = virtual_id(owner.pid);
+    d.record.owner = owner.type == F_OWNER_PGRP ? virtual_group(owner.pid) : virtual_id(owner.pid);
   }
   long signal = sys(__NR_fcntl, d.fd, F_GETSIG);
   d.record.owner_signal = signal > 0 ? static_cast<int32_t>(signal) : 0;

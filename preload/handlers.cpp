@@ -43,13 +43,13 @@ bool wants_front(uint64_t handler, uint64_t flags) {
 
 }  // namespace
 
+bool has_sender(int signal, int code) {
+  if (code == SI_TIMER || code == SI_SIGIO) return false;
+  return code <= 0 || (signal == SIGCHLD && code <= CLD_CONTINUED);
+}
+
 void translate_sender(siginfo_t* info) {
-  switch (info->si_code) {
-    case SI_USER:
-    case SI_TKILL:
-    case SI_QUEUE:
-    case SI_MESGQ: info->si_pid = virtual_id(info->si_pid);
-  }
+  if (has_sender(info->si_signo, info->si_code)) info->si_pid = virtual_id(info->si_pid);
 }
 
 void put_in_front_of_all() {

@@ -18,6 +18,8 @@ void put_in_front(int signal, InfoHandler& handler, unsigned long flags);
 /// `own` in place of ours, in what the kernel told.
 void take_from_front(InfoHandler& handler, InfoHandler own);
 
+/// Whether this kind of siginfo has a pid at the usual place (siginfo_layout() in the kernel).
+bool has_sender(int signal, int code);
 /// si_pid as the program knows it.
 void translate_sender(siginfo_t* info);
 

@@ -16,6 +16,7 @@
 #include "image/base/procfs.h"
 #include "preload/mark.h"
 #include "preload/process.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"
 
@@ -87,15 +88,15 @@ MIG_UNSPLIT bool is_own_process() {
   return sys(__NR_getpid) == ids.real_pid;
 }
 
-MIG_UNSPLIT int32_t own_pid() {
-  auto real = static_cast<int32_t>(sys(__NR_getpid));
-  if (real != ids.real_pid) return virtual_task(real);
+int32_t own_pid() {
+  if (!is_own_process()) return adopt_new_task(static_cast<int32_t>(sys(__NR_getpid)));
   return cached_pid = state.vpid;
 }
-MIG_UNSPLIT int32_t own_tid() {
-  auto real = static_cast<int32_t>(sys(__NR_gettid));
-  if (sys(__NR_getpid) != ids.real_pid) return virtual_task(real);
-  return cached_tid = virtual_task(real);
+MIG_UNSPLIT int32_t own_tid_of_thread() {
+  return cached_tid = virtual_task(static_cast<int32_t>(sys(__NR_gettid)));
+}
+int32_t own_tid() {
+  return is_own_process() ? own_tid_of_thread() : adopt_new_task(static_cast<int32_t>(sys(__NR_gettid)));
 }
 MIG_UNSPLIT int32_t own_parent() {
   auto real = static_cast<int32_t>(sys(__NR_getppid));
@@ -115,7 +116,7 @@ int32_t process_vsid() {
   return noted_session = virtual_session(static_cast<int32_t>(sys(__NR_getsid, 0)));
 }
 
-void note_own_ids() {
+MIG_START void note_own_ids() {
   ids.real_pid = static_cast<int32_t>(sys(__NR_getpid));
   state.vpid = ids.real_pid;
   state.vppid = static_cast<int32_t>(sys(__NR_getppid));
@@ -138,7 +139,7 @@ void adopt_own_ids(int32_t virtual_pid, int32_t virtual_parent) {
   if (virtual_pid != ids.real_pid) set_first_tid(virtual_pid);
 }
 
-void forget_own_ids() {
+MIG_START void forget_own_ids() {
   forget_shown_tid();
   cached_pid = cached_tid = 0;
   ids.parent_fixed = false;
@@ -178,10 +179,9 @@ int32_t adopt_new_task(int32_t real) {
   return adopt_id(*ids.space, real, start, lives);
 }
 
-void forget_task(int32_t real) {
+void forget_child(int32_t number, int32_t real) {
   Mark not_split;
-  int32_t number = ids.moved && real > 0 ? find_virtual(*ids.space, real) : 0;
-  if (!number || lives(real)) return;
+  if (!ids.moved || number <= 0 || find_real(*ids.space, number) != real || lives(real)) return;
   ScopedIdLock lock(*ids.space);
   remove_id_pair(*ids.space, {number, real});
 }

@@ -128,7 +128,7 @@ void forget_own_ids();
 /// The virtual number of a process or thread that the kernel has just given `real`: parent and child may both ask.
 int32_t adopt_new_task(int32_t real);
 /// A child has been waited for: its number means nothing any more, unless a group or session has it.
-void forget_task(int32_t real);
+void forget_child(int32_t number, int32_t real);
 
 /// A thread ends.
 void remove_id(int32_t virtual_number, int32_t real);

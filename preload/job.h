@@ -29,6 +29,8 @@ void join_job();
 void rejoin_job();
 /// In the child of a fork: a member of its own.
 void job_of_child();
+/// Frees the entry of the process that had it, if nobody else has: its start time is 0 from then on until a new one has entered.
+void free_entry(Member& m, int32_t pid);
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
 /// The opposite: the process stays after all.

@@ -15,8 +15,8 @@
 // signal back as an ordinary one would let the timer queue another, one more with each checkpoint. So while the
 // signal stays blocked the timer is set back in time instead: to have expired as often as it had.
 //
-// si_pid is noted as the program knows it. libc's own signals (32: cancel) compare it with the kernel's number, so
-// they get that back.
+// si_pid is noted as the program knows it. In the kernel's queues it is always the kernel's number of today: libc's own
+// signals (32: cancel) are compared with that, and what the program is told of the others is translated.
 #include "preload/pending.h"
 
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include "image/base/file.h"
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "preload/handlers.h"
 #include "preload/ids.h"
 #include "preload/stop.h"
 #include "preload/timers.h"
@@ -70,18 +71,12 @@ void clear(SignalQueue& queue) {
   queue = {};
 }
 
-/// Whether this kind of siginfo has a pid at the usual place (siginfo_layout() in the kernel).
-bool has_pid(const siginfo_t& info) {
-  if (info.si_code == SI_TIMER || info.si_code == SI_SIGIO) return false;
-  return info.si_code <= 0 || (info.si_signo == SIGCHLD && info.si_code <= CLD_CONTINUED);
-}
-
 bool take(int signal, siginfo_t& info) {
   uint64_t set = bit(signal);
   timespec none{};
   memset(&info, 0, sizeof info);
   if (sys(__NR_rt_sigtimedwait, &set, &info, &none, 8) != signal) return false;
-  if (has_pid(info)) info.si_pid = virtual_id(info.si_pid);
+  translate_sender(&info);
   return true;
 }
 
@@ -116,7 +111,7 @@ void drain(SignalQueue& queue, Which which) {
 
 void send_to_self(const siginfo_t& noted, bool to_thread) {
   siginfo_t info = noted;
-  if (has_pid(info) && info.si_signo <= kStopSignal && info.si_signo > SIGSYS) info.si_pid = real_id(info.si_pid);
+  if (has_sender(info.si_signo, info.si_code)) info.si_pid = real_id(info.si_pid);
   long tid = sys(__NR_gettid);
   if (to_thread) sys(__NR_rt_tgsigqueueinfo, sys(__NR_getpid), tid, info.si_signo, &info);
   else sys(__NR_rt_sigqueueinfo, tid, info.si_signo, &info);

@@ -11,6 +11,7 @@
 #include "preload/job.h"
 #include "preload/period.h"
 #include "preload/pi_mutexes.h"
+#include "preload/signalfd_reads.h"
 #include "preload/standard.h"
 #include "preload/state.h"
 #include "preload/stop.h"
@@ -51,6 +52,7 @@ void come_back() {
   adopt_vdso(state.resume.vdso);
   install_handler();
   translate_handlers();
+  translate_signalfds();
   start_period();
   thread_came_back(slot_at(0));
   wait_for_threads();

@@ -28,6 +28,7 @@
 #include "image/base/text.h"
 #include "preload/calls.h"
 #include "preload/checkpoint.h"
+#include "preload/child_waits.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
@@ -35,6 +36,7 @@
 #include "preload/mark.h"
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
+#include "preload/start.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -79,7 +81,8 @@ bool of_this_stop(const siginfo_t* info) {
 
 bool must_not_stop_here(const ucontext_t* frame) {
   auto pc = static_cast<uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
-  return (pc >= state.vdso_start && pc < state.vdso_end) || in_unsplit(pc) || in_pi_code(pc) || mark_depth() != 0;
+  return (pc >= state.vdso_start && pc < state.vdso_end) ||
+         (in_unsplit(pc) && !is_in_child_wait(Frame(const_cast<ucontext_t*>(frame)))) || in_pi_code(pc) || mark_depth() != 0;
 }
 
 long send_stop(int32_t tid) {
@@ -442,7 +445,7 @@ extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char
   return &state.stop;
 }
 
-void install_handler() {
+MIG_START void install_handler() {
   KernelAction ours = own_action();
   sys(__NR_rt_sigaction, state.signal, &ours, nullptr, 8);
 }

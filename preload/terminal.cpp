@@ -67,7 +67,7 @@ bool save_terminal_settings(Saving& saving, OpenDescription& d) {
   sys(__NR_ioctl, d.fd, TIOCGWINSZ, size);
   r.rows = size[0], r.columns = size[1], r.x_pixels = size[2], r.y_pixels = size[3];
   int32_t group = 0;
-  if (sys(__NR_ioctl, d.fd, TIOCGPGRP, &group) == 0) r.foreground = virtual_id(group);
+  if (sys(__NR_ioctl, d.fd, TIOCGPGRP, &group) == 0) r.foreground = virtual_group(group);
   return saving.extra(RecordType::kTerminal, r);
 }
 

@@ -11,10 +11,28 @@ namespace {
 
 MIG_ORIGINAL(getsockopt);
 MIG_ORIGINAL(sendmsg);
+MIG_ORIGINAL(sendmmsg);
+MIG_ORIGINAL(recvmsg);
+MIG_ORIGINAL(recvmmsg);
 constexpr size_t kControlSize = 1024;
 
-bool has_credentials(const cmsghdr* c) {
-  return c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof(ucred));
+template <class Visit>
+void each_credentials(msghdr* message, Visit visit) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof(ucred)))
+      visit(reinterpret_cast<ucred*>(CMSG_DATA(c)));
+}
+
+bool sends_credentials(const msghdr* message) {
+  if (!message || !message->msg_control || message->msg_controllen > kControlSize) return false;
+  bool any = false;
+  each_credentials(const_cast<msghdr*>(message), [&](ucred*) { any = true; });
+  return any;
+}
+bool sends_credentials(const mmsghdr* messages, unsigned count) {
+  for (unsigned i = 0; i < count; ++i)
+    if (sends_credentials(&messages[i].msg_hdr)) return true;
+  return false;
 }
 
 /// The kernel checks the sender's own number: it gets the real one, in a copy.
@@ -23,20 +41,22 @@ __attribute__((noinline)) ssize_t send_with_real_ids(int socket, const msghdr* m
   msghdr copy = *message;
   memcpy(control, message->msg_control, message->msg_controllen);
   copy.msg_control = control;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&copy); c; c = CMSG_NXTHDR(&copy, c))
-    if (has_credentials(c)) {
-      auto credentials = reinterpret_cast<ucred*>(CMSG_DATA(c));
-      credentials->pid = real_id(credentials->pid);
-    }
+  each_credentials(&copy, [](ucred* c) { c->pid = real_id(c->pid); });
   return original_sendmsg(socket, &copy, flags);
 }
 
-bool sends_credentials(const msghdr* message) {
-  if (!message || !message->msg_control || message->msg_controllen > kControlSize) return false;
-  auto copy = const_cast<msghdr*>(message);
-  for (cmsghdr* c = CMSG_FIRSTHDR(copy); c; c = CMSG_NXTHDR(copy, c))
-    if (has_credentials(c)) return true;
-  return false;
+/// As the kernel does: an error is told only if nothing was sent before.
+int send_each(int socket, mmsghdr* messages, unsigned count, int flags) {
+  for (unsigned i = 0; i < count; ++i) {
+    ssize_t n = sendmsg(socket, &messages[i].msg_hdr, flags);
+    if (n < 0) return i ? static_cast<int>(i) : -1;
+    messages[i].msg_len = static_cast<unsigned>(n);
+  }
+  return static_cast<int>(count);
+}
+
+void show_virtual_ids(msghdr* message) {
+  each_credentials(message, [](ucred* c) { c->pid = virtual_id(c->pid); });
 }
 
 }  // namespace
@@ -56,4 +76,18 @@ MIG_EXPORT int getsockopt(int socket, int level, int name, void* value, socklen_
 MIG_EXPORT ssize_t sendmsg(int socket, const msghdr* message, int flags) {
   return ids_moved() && sends_credentials(message) ? send_with_real_ids(socket, message, flags)
                                                    : original_sendmsg(socket, message, flags);
+}
+MIG_EXPORT int sendmmsg(int socket, mmsghdr* messages, unsigned count, int flags) {
+  return ids_moved() && sends_credentials(messages, count) ? send_each(socket, messages, count, flags)
+                                                           : original_sendmmsg(socket, messages, count, flags);
+}
+MIG_EXPORT ssize_t recvmsg(int socket, msghdr* message, int flags) {
+  ssize_t n = original_recvmsg(socket, message, flags);
+  if (n >= 0 && ids_moved()) show_virtual_ids(message);
+  return n;
+}
+MIG_EXPORT int recvmmsg(int socket, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+  int n = original_recvmmsg(socket, messages, count, flags, timeout);
+  for (int i = 0; i < n && ids_moved(); ++i) show_virtual_ids(&messages[i].msg_hdr);
+  return n;
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "preload/children.h"
 #include "preload/exec.h"
 #include "preload/hook.h"
 #include "preload/proc_paths.h"
@@ -85,15 +86,32 @@ MIG_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
   return int_with_errno(execute_searched(file, words, environ));
 }
 
+namespace {
+
+/// Calls spawn(child) and tells the caller the child's number in the job.
+template <class Spawn>
+int spawn_child(pid_t* child, Spawn spawn) {
+  uint64_t generation = state.generation;
+  pid_t real = 0;
+  int r = spawn(&real);
+  if (r == 0 && child) *child = number_of_child(real, generation);
+  return r;
+}
+
+}  // namespace
+
 MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
   return with_cover(environment, [&](char* const* covered) {
-    auto call = [&](const char* real) { return original_posix_spawn(child, real, actions, attributes, argv, covered); };
+    auto call = [&](const char* real) {
+      return spawn_child(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
+    };
     return is_moved_path(path) ? with_real_path(path, call) : call(path);
   });
 }
 MIG_EXPORT int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,
                             const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
-  return with_cover(environment,
-                    [&](char* const* covered) { return original_posix_spawnp(child, file, actions, attributes, argv, covered); });
+  return with_cover(environment, [&](char* const* covered) {
+    return spawn_child(child, [&](pid_t* pid) { return original_posix_spawnp(pid, file, actions, attributes, argv, covered); });
+  });
 }

@@ -6,6 +6,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"
 
@@ -20,7 +21,7 @@ void leave_at_once() {
   if (state.job) leave_job();
 }
 
-[[noreturn]] void end_now(int status) {
+[[noreturn]] MIG_START void end_now(int status) {
   leave_at_once();
   for (;;) sys(__NR_exit_group, status);
 }

@@ -1,4 +1,5 @@
 // Wrappers: who am I, who is my parent, which group and session am I in.
+#include <asm/sockios.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -24,6 +25,17 @@ MIG_UNSPLIT long set_terminal_group(int fd, int32_t group) {
   return sys(__NR_ioctl, fd, TIOCSPGRP, &real);
 }
 
+/// A group is a negative number.
+MIG_UNSPLIT long set_owner_of_signals(int fd, unsigned long request, int32_t owner) {
+  auto real = static_cast<int32_t>(to_real(IdKind::kTarget, owner));
+  return sys(__NR_ioctl, fd, request, &real);
+}
+MIG_UNSPLIT long owner_of_signals(int fd, unsigned long request, int32_t* owner) {
+  long r = sys(__NR_ioctl, fd, request, owner);
+  if (!failed(r)) *owner = *owner < 0 ? -virtual_by(&IdSpace::group, -*owner) : virtual_task(*owner);
+  return r;
+}
+
 Hook<int (*)(int, unsigned long, void*)> original_ioctl("ioctl");
 
 int ioctl_with_ids(int fd, unsigned long request, int32_t* id) {
@@ -35,6 +47,10 @@ int ioctl_with_ids(int fd, unsigned long request, int32_t* id) {
       if (!failed(r)) *id = static_cast<int32_t>(r), r = 0;
       return int_with_errno(r);
     }
+    case FIOSETOWN:
+    case SIOCSPGRP: return int_with_errno(set_owner_of_signals(fd, request, *id));
+    case FIOGETOWN:
+    case SIOCGPGRP: return int_with_errno(owner_of_signals(fd, request, id));
     default: return original_ioctl(fd, request, id);
   }
 }

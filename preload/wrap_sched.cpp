@@ -2,7 +2,9 @@
 // Both the plain names and those with 64 are ours: no renaming by the headers.
 #undef _FILE_OFFSET_BITS
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -10,6 +12,9 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/send.h"
+
+struct sched_attr;
 
 namespace mig {
 namespace {
@@ -18,6 +23,8 @@ constexpr IdCall kOnTask{{IdKind::kTask}};
 MIG_ORIGINAL(sched_getaffinity);
 MIG_ORIGINAL(getpriority);
 MIG_ORIGINAL(clock_getcpuclockid);
+Hook<long (*)(int, long, void*, void*)> original_ptrace("ptrace");
+Hook<int (*)(int)> original_pidfd_getpid("pidfd_getpid");
 
 int on_task(long number, pid_t task, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   return int_with_errno(call_with_ids(kOnTask, number, task, b, c, d, e, f));
@@ -91,6 +98,27 @@ MIG_EXPORT ssize_t process_vm_writev(pid_t pid, const iovec* local, unsigned lon
 }
 MIG_EXPORT int pidfd_open(pid_t pid, unsigned flags) noexcept {
   return on_task(__NR_pidfd_open, pid, flags);
+}
+
+MIG_EXPORT int pidfd_send_signal(int pidfd, int signal, siginfo_t* info, unsigned flags) noexcept {
+  return int_with_errno(queue_by_pidfd(pidfd, signal, info, flags));
+}
+MIG_EXPORT pid_t pidfd_getpid(int pidfd) noexcept {
+  return original_pidfd_getpid.get() ? virtual_id(original_pidfd_getpid(pidfd)) : int_with_errno(-ENOSYS);
+}
+MIG_EXPORT int sched_setattr(pid_t task, sched_attr* attributes, unsigned flags) noexcept {
+  return on_task(__NR_sched_setattr, task, word(attributes), flags);
+}
+MIG_EXPORT int sched_getattr(pid_t task, sched_attr* attributes, unsigned size, unsigned flags) noexcept {
+  return on_task(__NR_sched_getattr, task, word(attributes), size, flags);
+}
+MIG_EXPORT long ptrace(__ptrace_request request, ...) noexcept {
+  __builtin_va_list args;
+  __builtin_va_start(args, request);
+  auto pid = __builtin_va_arg(args, pid_t);
+  auto address = __builtin_va_arg(args, void*), data = __builtin_va_arg(args, void*);
+  __builtin_va_end(args);
+  return original_ptrace(static_cast<int>(request), real_id(pid), address, data);
 }
 
 /// The clock's number has the process's virtual number in it.

@@ -17,7 +17,9 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/signalfd_reads.h"
 #include "preload/signals.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 
@@ -93,7 +95,7 @@ __sighandler_t shown(int signal, __sighandler_t handler) {
 
 }  // namespace
 
-void hide_signal(int signal) {
+MIG_START void hide_signal(int signal) {
   hidden_bit = bit_of(signal);
   kept_bits |= hidden_bit;
   uint64_t open = hidden_bit | uint64_t{1} << (kStopSignal - 1);  // an exec may have left both blocked
@@ -204,6 +206,7 @@ MIG_EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
   return signal;
 }
 MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
+  note_signalfd();
   return original_signalfd(fd, VisibleMask(mask).get(), flags);
 }
 

@@ -7,11 +7,17 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/times.h>
 #include <unistd.h>
 
+#include "preload/child_waits.h"
 #include "preload/children.h"
 #include "preload/exec.h"
 #include "preload/handlers.h"
@@ -22,6 +28,7 @@
 #include "preload/proc_paths.h"
 #include "preload/result.h"
 #include "preload/send.h"
+#include "preload/signalfd_reads.h"
 #include "preload/state.h"
 #include "preload/times.h"
 #include "preload/wait_calls.h"
@@ -39,32 +46,14 @@ struct IdNumber {
 };
 /// Calls that only need their numbers translated.
 constexpr IdNumber kIdNumbers[] = {
-    {__NR_getpgid, {{kTask}, kGroup}},
-    {__NR_getpgrp, {{}, kGroup}},
-    {__NR_getsid, {{kTask}, IdKind::kSession}},
-    {__NR_set_tid_address, {{}, kTask}},
-    {__NR_rt_sigqueueinfo, {{kTask}}},
-    {__NR_rt_tgsigqueueinfo, {{kTask, kTask}}},
-    {__NR_sched_setparam, {{kTask}}},
-    {__NR_sched_getparam, {{kTask}}},
-    {__NR_sched_setscheduler, {{kTask}}},
-    {__NR_sched_getscheduler, {{kTask}}},
-    {__NR_sched_rr_get_interval, {{kTask}}},
-    {__NR_sched_setaffinity, {{kTask}}},
-    {__NR_sched_getaffinity, {{kTask}}},
-    {__NR_sched_setattr, {{kTask}}},
-    {__NR_sched_getattr, {{kTask}}},
-    {__NR_prlimit64, {{kTask}}},
-    {__NR_process_vm_readv, {{kTask}}},
-    {__NR_process_vm_writev, {{kTask}}},
-    {__NR_kcmp, {{kTask, kTask}}},
-    {__NR_pidfd_open, {{kTask}}},
-    {__NR_get_robust_list, {{kTask}}},
-    {__NR_move_pages, {{kTask}}},
-    {__NR_migrate_pages, {{kTask}}},
-    {__NR_perf_event_open, {{kNone, kTask}}},
-    {__NR_ptrace, {{kNone, kTask}}},
-    {__NR_clock_getres, {{IdKind::kClock}}},
+    {__NR_getpgid, {{kTask}, kGroup}},        {__NR_getpgrp, {{}, kGroup}},         {__NR_getsid, {{kTask}, IdKind::kSession}},
+    {__NR_set_tid_address, {{}, kTask}},      {__NR_sched_setparam, {{kTask}}},     {__NR_sched_getparam, {{kTask}}},
+    {__NR_sched_setscheduler, {{kTask}}},     {__NR_sched_getscheduler, {{kTask}}}, {__NR_sched_rr_get_interval, {{kTask}}},
+    {__NR_sched_setaffinity, {{kTask}}},      {__NR_sched_getaffinity, {{kTask}}},  {__NR_sched_setattr, {{kTask}}},
+    {__NR_sched_getattr, {{kTask}}},          {__NR_prlimit64, {{kTask}}},          {__NR_process_vm_readv, {{kTask}}},
+    {__NR_process_vm_writev, {{kTask}}},      {__NR_kcmp, {{kTask, kTask}}},        {__NR_pidfd_open, {{kTask}}},
+    {__NR_get_robust_list, {{kTask}}},        {__NR_move_pages, {{kTask}}},         {__NR_migrate_pages, {{kTask}}},
+    {__NR_perf_event_open, {{kNone, kTask}}}, {__NR_ptrace, {{kNone, kTask}}},      {__NR_clock_getres, {{IdKind::kClock}}},
 };
 /// Calls with a case of their own below; clone and vfork are looked at by the entry.
 constexpr int kOtherNumbers[] = {
@@ -76,6 +65,9 @@ constexpr int kOtherNumbers[] = {
     __NR_kill,
     __NR_tkill,
     __NR_tgkill,
+    __NR_rt_sigqueueinfo,
+    __NR_rt_tgsigqueueinfo,
+    __NR_pidfd_send_signal,
     __NR_getpriority,
     __NR_setpriority,
     __NR_ioprio_get,
@@ -118,6 +110,18 @@ constexpr int kOtherNumbers[] = {
     kFutexWait,
     __NR_timerfd_settime,
     __NR_sigaltstack,
+    __NR_wait4,
+    __NR_waitid,
+    __NR_ioctl,
+    __NR_getsockopt,
+    __NR_sendmsg,
+    __NR_sendmmsg,
+    __NR_recvmsg,
+    __NR_recvmmsg,
+    __NR_shmctl,
+    __NR_msgctl,
+    __NR_semctl,
+    __NR_timer_create,
 };
 
 struct Numbers {
@@ -193,9 +197,27 @@ long signal_task(long tid, long signal) {
   return r == -ESRCH ? call_with_ids({{kTask}}, __NR_tkill, tid, signal) : r;
 }
 
-long as_child(long result) {
-  if (result == 0) begin_as_child();
-  return result;
+long sigtimedwait_by_number(long mask, siginfo_t* info, long timeout, long size) {
+  long r = with_mask(__NR_rt_sigtimedwait, 0, mask, sys_word(info), timeout, size, 0, 0);
+  if (r > 0 && info && ids_moved()) translate_sender(info);
+  return with_errno(r);
+}
+
+long create_timer(long clock, const sigevent* event, long timer) {
+  sigevent real;
+  if (event && event->sigev_notify == SIGEV_THREAD_ID && ids_moved()) {
+    real = *event;
+    real._sigev_un._tid = real_id(real._sigev_un._tid);
+    event = &real;
+  }
+  return call_with_ids({{IdKind::kClock}}, __NR_timer_create, clock, sys_word(event), timer);
+}
+
+long fork_by(long number, long a, long b, long c, long d, long e) {
+  uint64_t generation = state.generation;
+  long child = sys(number, a, b, c, d, e);
+  if (child == 0) begin_as_child();
+  return failed(child) ? child : number_of_child(static_cast<pid_t>(child), generation);
 }
 
 }  // namespace
@@ -218,6 +240,11 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_kill: return with_errno(send_to_process(i32(a), i32(b)));
     case __NR_tkill: return with_errno(signal_task(a, b));
     case __NR_tgkill: return with_errno(send_to_thread(i32(a), i32(b), i32(c)));
+    case __NR_rt_sigqueueinfo: return with_errno(queue_to_process(i32(a), i32(b), reinterpret_cast<const siginfo_t*>(c)));
+    case __NR_rt_tgsigqueueinfo:
+      return with_errno(queue_to_thread(i32(a), i32(b), i32(c), reinterpret_cast<const siginfo_t*>(d)));
+    case __NR_pidfd_send_signal:
+      return with_errno(queue_by_pidfd(i32(a), i32(b), reinterpret_cast<const siginfo_t*>(c), static_cast<unsigned>(d)));
     case __NR_getpriority:
     case __NR_setpriority: return with_errno(call_with_ids(on_whose(a, PRIO_PROCESS, PRIO_PGRP), number, a, b, c));
     case __NR_ioprio_get:
@@ -227,10 +254,10 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_rt_sigprocmask:
       if (d != 8) break;
       return with_errno(change_mask(i32(a), reinterpret_cast<const uint64_t*>(b), reinterpret_cast<uint64_t*>(c)));
-    case __NR_rt_sigsuspend:
-    case __NR_rt_sigtimedwait: return with_errno(with_mask(number, 0, a, b, c, d, e, f));
+    case __NR_rt_sigtimedwait: return sigtimedwait_by_number(a, reinterpret_cast<siginfo_t*>(b), c, d);
+    case __NR_rt_sigsuspend: return with_errno(with_mask(number, 0, a, b, c, d, e, f));
     case __NR_signalfd:
-    case __NR_signalfd4: return with_errno(with_mask(number, 1, a, b, c, d, e, f));
+    case __NR_signalfd4: note_signalfd(); return with_errno(with_mask(number, 1, a, b, c, d, e, f));
     case __NR_ppoll: return with_errno(with_mask(number, 3, a, b, c, d, e, f));
     case __NR_epoll_pwait:
     case __NR_epoll_pwait2: return with_errno(with_mask(number, 4, a, b, c, d, e, f));
@@ -262,9 +289,23 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_sigaltstack: return sigaltstack(reinterpret_cast<const stack_t*>(a), reinterpret_cast<stack_t*>(b));
     case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
     case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
+    case __NR_wait4: return with_errno(wait_for_child(i32(a), reinterpret_cast<int*>(b), i32(c), reinterpret_cast<rusage*>(d)));
+    case __NR_waitid:
+      return with_errno(wait_for_child(i32(a), i32(b), reinterpret_cast<siginfo_t*>(c), i32(d), reinterpret_cast<rusage*>(e)));
+    case __NR_ioctl: return ioctl(i32(a), static_cast<unsigned long>(b), c);
+    case __NR_getsockopt: return getsockopt(i32(a), i32(b), i32(c), reinterpret_cast<void*>(d), reinterpret_cast<socklen_t*>(e));
+    case __NR_sendmsg: return sendmsg(i32(a), reinterpret_cast<const msghdr*>(b), i32(c));
+    case __NR_sendmmsg: return sendmmsg(i32(a), reinterpret_cast<mmsghdr*>(b), static_cast<unsigned>(c), i32(d));
+    case __NR_recvmsg: return recvmsg(i32(a), reinterpret_cast<msghdr*>(b), i32(c));
+    case __NR_recvmmsg:
+      return recvmmsg(i32(a), reinterpret_cast<mmsghdr*>(b), static_cast<unsigned>(c), i32(d), reinterpret_cast<timespec*>(e));
+    case __NR_shmctl: return shmctl(i32(a), i32(b), reinterpret_cast<shmid_ds*>(c));
+    case __NR_msgctl: return msgctl(i32(a), i32(b), reinterpret_cast<msqid_ds*>(c));
+    case __NR_semctl: return semctl(i32(a), i32(b), i32(c), d);
+    case __NR_timer_create: return with_errno(create_timer(a, reinterpret_cast<const sigevent*>(b), c));
     case __NR_fork:
     case __NR_clone:
-    case __NR_clone3: return with_errno(as_child(sys(number, a, b, c, d, e, f)));
+    case __NR_clone3: return with_errno(fork_by(number, a, b, c, d, e));
   }
   return with_errno(sys(number, a, b, c, d, e, f));
 }

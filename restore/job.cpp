@@ -47,23 +47,6 @@ void enter_planned(Member& m, const Birth& b) {
   m.flags = b.role == Role::kZombie ? kMemberZombie : 0;
 }
 
-uint32_t hash(int32_t number) {
-  return static_cast<uint32_t>(number) * 2654435761u >> 7;
-}
-
-void insert(IdEntry* table, int32_t key, IdEntry entry) {
-  uint32_t i = hash(key);
-  while (table[i & (kIdSlots - 1)].virtual_number > 0) ++i;
-  table[i & (kIdSlots - 1)] = entry;
-}
-
-void enter_number(IdEntry e) {
-  if (!e.virtual_number) return;
-  insert(job->ids.by_virtual, e.virtual_number, e);
-  insert(job->ids.by_real, e.real_number, e);
-  if (e.virtual_number != e.real_number) store(&job->ids.moved, 1);
-}
-
 }  // namespace
 
 Job* make_job(const Plan& plan, const Lineage& lineage) {
@@ -91,7 +74,8 @@ int job_descriptor() {
 
 void enter_numbers(Lineage& lineage) {
   for (int32_t i = 0; i < lineage.size(); ++i) {
-    enter_number({lineage[i].vpid, real_number(i)});
+    if (!insert_id_pair(job->ids, {lineage[i].vpid, real_number(i)}))
+      give_up(Error::kInternal, "the table of process ids", "it has no place left");
     if (lineage[i].role == Role::kHelper) continue;
     Member& m = job->members[i];
     m.start = process_stat(real_number(i)).start;

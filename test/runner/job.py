@@ -54,11 +54,22 @@ class Job:
         return self.image
 
     def checkpoint_and_kill(self, **more):
-        tids = host.threads(self.pid)
+        others = [p["pid"] for p in self.processes() if p["pid"] != self.pid] if host.children(self.pid) else []
+        tids = host.threads(self.pid)[:16] + others[:64]
         image = self.checkpoint("--kill", **more)
         self.gone()
-        self.occupy(tids[:16])
+        for pid in others:
+            self.other_gone(pid)
+        self.occupy(tids)
         return image
+
+    def other_gone(self, pid):
+        """The end of another member, which has come to this worker when its parent ended."""
+        self.case.wait(lambda: not host.alive(pid), f"end of process {pid}", 10)
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            pass
 
     def gone(self):
         """Waits for the end of the process (it is a child of this worker) and reaps it."""

@@ -122,6 +122,16 @@ TEST_CASE("parent and child are told the same number of a birth", "[ids]") {
   CHECK(find_real(*space, first) == 0);
 }
 
+TEST_CASE("a number given again within the same tick of the clock is another birth", "[ids]") {
+  auto space = table();
+  insert_id_pair(*space, {100, 200});
+  int32_t first = adopt_id(*space, 100, 7, everybody);
+  remove_id_pair(*space, {first, 100});
+  int32_t second = adopt_id(*space, 100, 7, everybody);
+  CHECK(second != first);
+  CHECK(find_real(*space, second) == 100);
+}
+
 TEST_CASE("a new task with the real number of a member that has ended is another", "[ids]") {
   auto space = table();
   insert_id_pair(*space, {100, 200});

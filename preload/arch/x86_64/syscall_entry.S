@@ -3,7 +3,7 @@
 // syscall: numbers that need nothing go to the kernel as libc would send them; the others to mig_special_syscall(), with
 // the arguments as they are. vfork (also as syscall(SYS_vfork), or clone with CLONE_VM): the child runs on its
 // parent's stack and memory, so nothing may be left on the stack, and the caches of getpid and gettid are emptied before, so
-// that the child asks the kernel.
+// that the child asks the kernel. Parent and child may have to give the child another number first (mig_birth).
     .text
 
     .macro empty_caches
@@ -11,6 +11,19 @@
     movl $0, %fs:(%rax)
     movq _ZN3mig10cached_tidE@gottpoff(%rip), %rax
     movl $0, %fs:(%rax)
+    .endm
+
+    .macro enter_kernel
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    mov %r8, %r10
+    mov %r9, %r8
+    mov 8(%rsp), %r9
+    syscall
+    cmp $-4095, %rax
+    jae mig_failed_syscall
     .endm
 
     .globl syscall
@@ -21,19 +34,10 @@ syscall:
     lea mig_special_numbers(%rip), %rax
     cmpb $0, (%rax,%rdi)
     jne 2f
-1:  mov %rdi, %rax
-    mov %rsi, %rdi
-    mov %rdx, %rsi
-    mov %rcx, %rdx
-    mov %r8, %r10
-    mov %r9, %r8
-    mov 8(%rsp), %r9
-    syscall
-    cmp $-4095, %rax
-    jae mig_failed_syscall
+1:  enter_kernel
     ret
 2:  cmp $58, %rdi       // vfork
-    je 3f
+    je vfork
     cmp $435, %rdi      // clone3
     je 5f
     cmp $56, %rdi       // clone
@@ -41,7 +45,12 @@ syscall:
     test $0x100, %esi   // CLONE_VM
     jz 4f
 3:  empty_caches
-    jmp 1b
+    enter_kernel
+    test %rax, %rax
+    jnz 6f
+    ret
+6:  mov %rax, %rdi
+    jmp mig_birth
 4:  jmp mig_special_syscall
 5:  testl $0x100, (%rsi)
     jnz 3b
@@ -72,6 +81,10 @@ vfork:
     push %rdi
     cmp $-4095, %rax
     jae mig_failed_syscall
+    sub $8, %rsp
+    mov %rax, %rdi
+    call mig_birth
+    add $8, %rsp
     ret
     .size vfork, . - vfork
 

@@ -1,0 +1,124 @@
+// Waiting for children. A wait may last through any number of restarts, and each gives the children other real numbers: so
+// every wait of the program enters the kernel here, at one place, even before the first restart.
+//
+// What comes before the `syscall` instruction and what comes behind it is not split by a checkpoint (preload/unsplit.h): the
+// number handed to the kernel is true when the call begins, and what it tells is translated by the table of its own
+// time. A thread can be stopped only in the call: on the instruction, or behind it with EINTR. After a restart it goes on with
+// the number that its target has by then, which rbx leads to.
+//
+// A wait is a cancellation point: cancellation is asynchronous for its length, as in glibc before 2.41.
+#include "preload/child_waits.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "preload/hook.h"
+#include "preload/ids.h"
+
+extern "C" {
+extern const char mig_wait_call[] __attribute__((visibility("hidden")));
+extern const char mig_wait_called[] __attribute__((visibility("hidden")));
+}
+
+namespace mig {
+namespace {
+
+MIG_ORIGINAL(pthread_setcanceltype);
+
+/// The arguments as the program gave them; rbx points here during the call.
+struct ChildWait {
+  long number;
+  long args[5];
+  int target;  ///< index of the number among them
+  IdKind kind;
+  siginfo_t* info;  ///< of waitid
+  int32_t child;    ///< of whom something was told, as the program knows it; 0: nobody
+  int32_t real;     ///< and as the kernel does
+};
+
+class ScopedCancellation {
+ public:
+  ScopedCancellation() { set(PTHREAD_CANCEL_ASYNCHRONOUS, &before_); }
+  ~ScopedCancellation() { set(before_, nullptr); }
+  ScopedCancellation(const ScopedCancellation&) = delete;
+  ScopedCancellation& operator=(const ScopedCancellation&) = delete;
+
+ private:
+  static void set(int type, int* before) {
+    if (original_pthread_setcanceltype.get()) original_pthread_setcanceltype(type, before);
+  }
+  int before_ = PTHREAD_CANCEL_DEFERRED;
+};
+
+/// `a` and `b` with the kernel's number; a restart may change them meanwhile.
+MIG_INLINE long enter_kernel(const ChildWait* w, long a, long b) {
+  long c = w->args[2], result;
+  register long r10 asm("r10") = w->args[3];
+  register long r8 asm("r8") = w->args[4];
+  asm volatile(
+      ".globl mig_wait_call, mig_wait_called\n"
+      ".hidden mig_wait_call, mig_wait_called\n"
+      "mig_wait_call: syscall\n"
+      "mig_wait_called:"
+      : "=a"(result), "+D"(a), "+S"(b)
+      : "a"(w->number), "d"(c), "r"(r10), "r"(r8), "b"(w)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
+MIG_UNSPLIT __attribute__((noclone)) long wait_in_kernel(ChildWait* w) {
+  long real = to_real(w->kind, w->args[w->target]);
+  long result = enter_kernel(w, w->target == 0 ? real : w->args[0], w->target == 1 ? real : w->args[1]);
+  if (failed(result)) return result;
+  w->real = w->info ? w->info->si_pid : static_cast<int32_t>(result);
+  w->child = virtual_task(w->real);
+  if (!w->info) return w->child;
+  w->info->si_pid = w->child;
+  return result;
+}
+
+long wait_in_kernel(ChildWait& w) {
+  ScopedCancellation cancellation;
+  return wait_in_kernel(&w);
+}
+
+bool is_end(int status) {
+  return WIFEXITED(status) || WIFSIGNALED(status);
+}
+bool is_end(const siginfo_t& info) {
+  return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+}
+
+}  // namespace
+
+long wait_for_child(int32_t target, int* status, int options, rusage* usage) {
+  int own = 0;
+  if (!status) status = &own;
+  ChildWait w{__NR_wait4, {target, sys_word(status), options, sys_word(usage)}, 0, IdKind::kTarget, nullptr, 0, 0};
+  long result = wait_in_kernel(w);
+  if (w.child && is_end(*status)) forget_child(w.child, w.real);
+  return result;
+}
+
+long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage* usage) {
+  siginfo_t own{};
+  if (!info) info = &own;
+  IdKind kind = which == P_PID ? IdKind::kTask : which == P_PGID ? IdKind::kGroup : IdKind::kNone;
+  ChildWait w{__NR_waitid, {which, id, sys_word(info), options, sys_word(usage)}, 1, kind, info, 0, 0};
+  long result = wait_in_kernel(w);
+  if (w.child && is_end(*info) && !(options & WNOWAIT)) forget_child(w.child, w.real);
+  return result;
+}
+
+bool is_in_child_wait(const Frame& frame) {
+  auto at = [](const char* label) { return reinterpret_cast<uint64_t>(label); };
+  return frame.pc() == at(mig_wait_call) || (frame.pc() == at(mig_wait_called) && frame.result() == -EINTR);
+}
+
+void renew_child_wait(Frame& frame) {
+  auto w = reinterpret_cast<const ChildWait*>(frame.kept());
+  frame.set_argument(w->target, static_cast<uint64_t>(to_real(w->kind, w->args[w->target])));
+}
+
+}  // namespace mig

@@ -1,0 +1,20 @@
+// Waiting for children by the numbers that the program knows them by, across a restart.
+#pragma once
+#include <signal.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "preload/arch/x86_64/frame.h"
+
+namespace mig {
+
+/// As wait4(2) and waitid(2), by the kernel's convention.
+long wait_for_child(int32_t target, int* status, int options, rusage* usage);
+long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage* usage);
+
+/// The thread waits for a child, or is about to; no result that must be translated has come.
+bool is_in_child_wait(const Frame& frame);
+/// After a restart: the number that the wait goes on with.
+void renew_child_wait(Frame& frame);
+
+}  // namespace mig
