@@ -86,6 +86,13 @@ void enter_numbers(Lineage& lineage) {
     if (e.virtual_number != e.real_number) store(&job->ids.moved, 1);
 }
 
+int32_t process_number(int32_t virtual_number) {
+  for (uint32_t i = hash(virtual_number);; ++i) {
+    IdEntry e = job->ids.by_virtual[i & (kIdSlots - 1)];
+    if (!e.virtual_number || e.virtual_number == virtual_number) return e.real_number;
+  }
+}
+
 void publish_job() {
   if (is_ours(fresh)) sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
 }

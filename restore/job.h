@@ -12,6 +12,8 @@ int job_descriptor();
 
 /// The kernel's numbers of processes, groups and sessions, once all of them exist.
 void enter_numbers(Lineage& lineage);
+/// The kernel's number of a process of the job, and of the group that it leads; 0: there is none.
+int32_t process_number(int32_t virtual_number);
 
 /// Gives the file its name: the job can be found.
 void publish_job();
