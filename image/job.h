@@ -25,6 +25,8 @@ constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 /// si_value of a signal that mig sends with a request. When no request is there any more, mig has withdrawn it: the
 /// signal then means nothing (one without this value asks for a checkpoint all by itself).
 constexpr int kRequestValue = 0x4d494751;
+/// si_value of a signal by which the leader of a cut stops another member.
+constexpr int kCutValue = 0x4d494743;
 
 enum class Phase : uint32_t {
   kIdle = 0,
@@ -64,42 +66,45 @@ struct JobRequest {
 
 enum class CutStep : uint32_t {
   kNone = 0,
-  kStopping = 1,    ///< every member stops its threads
-  kSaving = 2,      ///< all stand still: every member writes its process file into `request.partial`
-  kPublishing = 3,  ///< all files are written; with kRequestKill everybody waits for the outcome
-  kGoingOn = 4,     ///< the cut is over, the members run
-  kEnding = 5,      ///< the cut is over, the members end (kRequestKill)
-  kGivenUp = 6,     ///< somebody failed: the members run as if nothing had been asked
+  kStopping = 1,   ///< every member stops its threads
+  kSaving = 2,     ///< all stand still: every member writes its process file into `partial`
+  kReturning = 3,  ///< the image is written, or `failed`: every member puts the signals back that it had taken out
+  kOver = 4,       ///< the members run
+  kEnding = 5,     ///< instead of kReturning: the image is published and the members end (kRequestKill)
 };
 
 /// One checkpoint of all members.
 struct Cut {
   uint32_t number;   ///< counts cuts: what a member finds in its own entry tells whether it takes part in this one
   uint32_t step;     ///< CutStep, set by the leader; futex word
-  uint32_t changes;  ///< grows when an entry's `step` does; futex word for the leader
-  int32_t leader;    ///< real pid, 0: none. Claimed by compare-and-swap
-  uint64_t leader_start;
-  uint32_t flags;   ///< kRequest*
-  uint32_t failed;  ///< 1: `code` and `message` tell the first failure; claimed by compare-and-swap
-  uint32_t code;    ///< error number
+  uint32_t changes;  ///< grows when a member's `step` does; futex word for the leader
+  uint32_t leader;   ///< its index in members[] plus 1, 0: none. Claimed by compare-and-swap
+  uint32_t flags;    ///< kRequest*
+  uint32_t failed;   ///< 1: `code` and `message` tell the first failure
+  uint32_t code;     ///< error number
+  uint32_t processes;
+  uint64_t bytes;      ///< sum over the members
+  int64_t limit;       ///< for stopping the threads
+  char partial[4096];  ///< directory being written
+  uint32_t over;       ///< not of a cut: 1: the job's last member has left and removes the file
   uint32_t reserved;
-  uint64_t bytes;  ///< sum over the members
   char message[1024];
 };
 
 constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
 constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
+constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
+constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
 
-/// A process of the job. The entry is claimed with `pid` and freed by setting it to 0.
+/// A process of the job. The entry is claimed by compare-and-swap of `pid` and freed by setting it to 0; `start` is written last.
 struct Member {
   int32_t pid;  ///< real; 0: free entry
   int32_t vpid, vppid, vpgid, vsid;
-  uint32_t flags;      ///< kMember*
-  uint64_t start;      ///< start time, field 22 of /proc/PID/stat
-  uint32_t cut;        ///< number of the cut that it takes part in
-  uint32_t step;       ///< the last CutStep of it that it has done
-  int32_t target_tid;  ///< real tid that the leader's signal went to, 0: the process
-  uint32_t reserved;
+  uint32_t flags;     ///< kMember*
+  uint64_t start;     ///< what started later is another process: field 22 of /proc/PID/stat, or when it entered, which costs less
+  uint64_t progress;  ///< number of the cut that it takes part in << 32 | the last CutStep of it that it has done
+  int32_t target_tid;   ///< real tid that the leader's signal went to, 0: the process
+  int32_t asked;        ///< kMemberAsked: si_value of that request
   int64_t target_call;  ///< system call that thread was blocked in just before, or -1
   uint64_t target_pc;   ///< and its program counter
 };
@@ -117,6 +122,24 @@ struct Rebirth {
   uint32_t reserved;
 };
 
+/// Descriptors that lead outside the job, as those who started it gave them.
+constexpr uint32_t kMaxOutside = 67;
+struct Outside {
+  uint32_t count;
+  uint32_t reserved;
+  struct {
+    uint64_t device, inode;
+  } entry[kMaxOutside];
+};
+
+/// What a member needs no earlier than at its first checkpoint.
+struct Settings {
+  int64_t stop_limit;  ///< nanoseconds
+  int64_t period;      ///< MIG_EVERY, nanoseconds
+  char cpu_level[32];
+  Outside outside;
+};
+
 struct Job {
   char magic[8];
   uint32_t version;
@@ -127,12 +150,13 @@ struct Job {
   char name[64];
   char images[4096];  ///< default image directory, absolute
   uint32_t keep;      ///< --keep K, 0: all
-  uint32_t lock;      ///< guards members[]
+  uint32_t reserved;
   JobRequest request;
   Cut cut;
   Rebirth rebirth;
   Member members[kMaxMembers];
   IdSpace ids;
+  Settings settings;
 };
 
 }  // namespace mig

@@ -77,6 +77,7 @@ inline constexpr CallInfo kCalls[] = {
     {__NR_wait4, Interrupted::kRestart},
     {__NR_waitid, Interrupted::kRestart},
     {__NR_flock, Interrupted::kRestart},
+    {__NR_ioctl, Interrupted::kRestart},
     {__NR_fcntl, Interrupted::kRestart},
     {__NR_open, Interrupted::kRestart},
     {__NR_openat, Interrupted::kRestart},

@@ -61,9 +61,10 @@ int64_t number_in_code(uint64_t instruction) {
   unsigned char code[kCodeWindow];
   if (!copy_code(instruction - kCodeWindow, code, sizeof code)) return -1;
   for (size_t at = kCodeWindow - 2; at >= 1; --at) {
+    bool extended = (code[at - 1] & 0xf0) == 0x40;  // by a prefix: not about eax
+    if (extended) continue;
     if (code[at] == 0x31 && code[at + 1] == 0xc0) return __NR_read;
-    bool extended = (code[at - 1] & 0xf0) == 0x40;
-    if (code[at] != 0xb8 || extended || at + 5 > kCodeWindow) continue;
+    if (code[at] != 0xb8 || at + 5 > kCodeWindow) continue;
     uint32_t number;
     memcpy(&number, code + at + 1, sizeof number);
     if (call_info(number)) return number;
@@ -77,10 +78,10 @@ int64_t noted_number(uint64_t stack_pointer) {
 }
 
 /// The call whose `syscall` instruction ends at the frame's pc, or -1.
-int64_t ended_call(const ThreadSlot& slot, const Frame& frame) {
+int64_t ended_call(const Interruption& stop, const Frame& frame) {
   uint64_t pc = frame.pc();
-  if (slot.blocked.number >= 0 && pc == slot.blocked.program_counter && slot.blocked.number != __NR_restart_syscall)
-    return slot.blocked.number;
+  if (stop.blocked.number >= 0 && pc == stop.blocked.program_counter && stop.blocked.number != __NR_restart_syscall)
+    return stop.blocked.number;
   int64_t number = noted_number(frame.stack_pointer());
   return number >= 0 ? number : number_in_code(pc - kSyscallSize);
 }
@@ -107,10 +108,10 @@ bool handler_is_due(const Frame& frame, uint64_t also_blocked = 0) {
   return handler_is_due(frame, also_blocked, action);
 }
 
-void continue_ended(const ThreadSlot& slot, Frame& frame) {
-  int64_t number = ended_call(slot, frame);
+void continue_ended(const Interruption& stop, Frame& frame) {
+  int64_t number = ended_call(stop, frame);
   if (number < 0 || number == __NR_close || handler_is_due(frame, own_mask(call_info(number), frame))) return;
-  enter_again(slot, frame, number, frame.pc());
+  enter_again(stop, frame, number, frame.pc());
 }
 
 /// A futex with priority inheritance is locked however many handlers run (ERESTARTNOINTR): libc takes EINTR for success.
@@ -122,18 +123,18 @@ bool ends_by_handler(const CallInfo& info, const Frame& frame) {
 }
 
 /// The kernel has rewound the call by itself. A handler without SA_RESTART must end it nevertheless.
-void continue_rewound(const ThreadSlot& slot, Frame& frame) {
+void continue_rewound(const Interruption& stop, Frame& frame) {
   int64_t number = frame.result();
   uint64_t pc = frame.pc() + kSyscallSize;
   const CallInfo* info = call_info(number);
-  bool was_blocked = number == slot.blocked.number && pc == slot.blocked.program_counter;
+  bool was_blocked = number == stop.blocked.number && pc == stop.blocked.program_counter;
   if (!info) return;
   if (KernelAction action{};
       was_blocked && ends_by_handler(*info, frame) && handler_is_due(frame, 0, action) && !(action.flags & SA_RESTART)) {
     frame.set_pc(pc);
     frame.set_result(-EINTR);
-  } else if (slot.generation != state.generation) {
-    if (info->timeout == Timeout::kFutex || info->timeout == Timeout::kUntil) enter_again(slot, frame, number, pc);
+  } else if (stop.generation != state.generation) {
+    if (info->timeout == Timeout::kFutex || info->timeout == Timeout::kUntil) enter_again(stop, frame, number, pc);
   }
 }
 
@@ -150,32 +151,32 @@ bool is_partial(const Frame& frame, int64_t number) {
   return open_flags >= 0 && !(open_flags & O_NONBLOCK);
 }
 
-void continue_transfer(const ThreadSlot& slot, Frame& frame) {
-  int64_t number = ended_call(slot, frame);
+void continue_transfer(const Interruption& stop, Frame& frame) {
+  int64_t number = ended_call(stop, frame);
   if (is_partial(frame, number) && !handler_is_due(frame)) transfer_rest(frame, number);
 }
 
-void continue_reentered(const ThreadSlot& slot, Frame& frame, Reentry& r) {
+void continue_reentered(const Interruption& stop, Frame& frame, Reentry& r) {
   bool ended = is_behind_reentry(frame) && frame.result() == -EINTR;
   if (ended && handler_is_due(frame, own_mask(call_info(r.number), frame))) return;
-  continue_reentry(slot, frame, r);
+  continue_reentry(stop, frame, r);
 }
 
 }  // namespace
 
-void continue_call(ThreadSlot* slot) {
-  Frame frame(slot->frame);
+void continue_call(const Interruption& stop) {
+  Frame frame(stop.frame);
   int64_t result = frame.result();
-  if (slot->generation != state.generation) {
+  if (stop.generation != state.generation) {
     move_deadlines();
     if (is_in_child_wait(frame)) renew_child_wait(frame);
   }
-  if (Reentry* r = reentry_of(frame)) return continue_reentered(*slot, frame, *r);
-  if (call_info(result) && is_syscall_instruction(frame.pc())) return continue_rewound(*slot, frame);
+  if (Reentry* r = reentry_of(frame)) return continue_reentered(stop, frame, *r);
+  if (call_info(result) && is_syscall_instruction(frame.pc())) return continue_rewound(stop, frame);
   bool partial = result > 0 && static_cast<uint64_t>(result) < frame.argument(2);
   if ((result != -EINTR && !partial) || !is_syscall_instruction(frame.pc() - kSyscallSize)) return;
-  if (partial) continue_transfer(*slot, frame);
-  else continue_ended(*slot, frame);
+  if (partial) continue_transfer(stop, frame);
+  else continue_ended(stop, frame);
 }
 
 }  // namespace mig

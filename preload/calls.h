@@ -4,7 +4,7 @@
 
 namespace mig {
 
-/// Rewinds the call in `slot->frame` that the stop signal ended, if it did.
-void continue_call(ThreadSlot* slot);
+/// Rewinds the call in the frame that a signal of ours ended, if it did.
+void continue_call(const Interruption& stop);
 
 }  // namespace mig

@@ -1,7 +1,7 @@
 // `mig check`: what a checkpoint would make of this process, without making one.
 //
 // The same code looks that would save, with the threads stopped; only nothing is read out of pipes and files, and
-// nothing is written but check.txt. Verdicts: ok; carried, its contents travel in the image; degraded, it comes back
+// nothing is written but VPID.check. Verdicts: ok; carried, its contents travel in the image; degraded, it comes back
 // but not as it was; blocked, a checkpoint is refused.
 #include "preload/check.h"
 
@@ -11,10 +11,11 @@
 #include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/api.h"
-#include "preload/children.h"
+#include "preload/cut.h"
 #include "preload/files.h"
 #include "preload/job.h"
 #include "preload/memory.h"
+#include "preload/offspring.h"
 #include "preload/process.h"
 
 namespace mig {
@@ -44,7 +45,7 @@ class Findings {
   bool complete() const { return complete_; }
   long write(const char* directory) {
     char path[4200];
-    Text(path) << directory << "/check.txt";
+    Text(path) << directory << "/" << process_vpid() << ".check";
     ScopedFd fd(open_path(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
     return fd.ok() ? write_all(fd.get(), text_.begin(), text_.size()) : fd.get();
   }
@@ -98,14 +99,14 @@ bool write_check() {
   Findings findings;
   ImageWriter writer;
   if (checkpoints_forbidden()) findings.add("blocked", "the program", "it called mig_forbid()");
-  if (refuse_children()) findings.add_failure();
+  if (!all_children_covered()) findings.add_failure();
   if (!save_process(writer)) findings.add_failure();
   check_threads(findings);
   check_mappings(findings);
   if (!check_files(writer, -1, tell, &findings)) findings.add_failure();
   long r = findings.complete() ? findings.write(state.job->request.partial) : -ENOMEM;
   close_scratch();
-  return r >= 0 || refuse_errno(Error::kNotWritable, "check.txt", "write", r);
+  return r >= 0 || refuse_errno(Error::kNotWritable, "the findings", "write", r);
 }
 
 }  // namespace mig

@@ -1,6 +1,8 @@
 // One checkpoint, from the request to the program's next instruction.
 //
-//   take the request -> stop the threads -> describe -> save -> (publish) -> release
+//   take the request -> stop the threads -> (all members stand still) -> describe -> save -> (publish) -> release
+//
+// The member that leads writes the manifest and answers; the others do the same steps beside it (preload/cut.cpp).
 //
 // Everything runs on a stack of ours inside the signal handler of the thread that took the request. The restarted
 // process comes out of mig_save_context() a second time: from there on both are the same again.
@@ -15,19 +17,21 @@
 #include "image/publish.h"
 #include "preload/api.h"
 #include "preload/check.h"
-#include "preload/children.h"
 #include "preload/core_notes.h"
+#include "preload/cut.h"
 #include "preload/extended_state.h"
 #include "preload/files.h"
 #include "preload/image_writer.h"
 #include "preload/job.h"
 #include "preload/manifest.h"
 #include "preload/memory.h"
+#include "preload/offspring.h"
 #include "preload/process.h"
 #include "preload/restarted.h"
 #include "preload/room.h"
 #include "preload/signals.h"
 #include "preload/stop.h"
+#include "preload/stopped.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 
@@ -48,7 +52,8 @@ bool save_threads(ImageWriter& writer) {
 
 /// Everything but the memory. Descriptors that are ours are named by `image_directory`.
 bool save_environment(ImageWriter& writer, int image_directory) {
-  bool ok = save_process(writer) && save_threads(writer) && save_signals(writer) && save_files(writer, image_directory);
+  bool ok = save_process(writer) && save_dead_children(writer) && save_threads(writer) && save_signals(writer) &&
+            save_files(writer, image_directory);
   note_clocks();
   return ok;
 }
@@ -91,15 +96,50 @@ void discard_file_size_signal() {
   sys(__NR_rt_sigtimedwait, &set, nullptr, &now, sizeof set);
 }
 
+/// Makes the place of the image, or goes where the leader has made it.
+bool find_place(ImagePlace& place) {
+  if (role() == Role::kFollows) return enter_place(place);
+  if (!place_image(place)) return false;
+  show_place(place);
+  return true;
+}
+
 bool save_image(ImagePlace& place, int64_t began) {
-  if (!open_scratch()) return refuse(Error::kPendingLost, "working memory", "the kernel gave none");
-  ScopedDumpable dumpable;
+  bool scratch_open = open_scratch();
   uint64_t bytes = 0;
-  bool ok = note_pending_signals() && place_image(place) && write_process_file(place.directory.get(), bytes) &&
-            write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
-  close_scratch();
+  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) && find_place(place);
+  if (ok) begin_saving();
+  if (!ok && role() == Role::kLeads) {
+    if (scratch_open) close_scratch();
+    return false;
+  }
+  ok = ok && note_pending_signals() && write_process_file(place.directory.get(), bytes);
+  if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  ok = all_saved(ok, bytes);
+  if (ok && role() == Role::kLeads) ok = write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
+  if (scratch_open) close_scratch();
   if (!ok) discard_file_size_signal();
-  if (ok && state.job) state.job->request.bytes = bytes;
+  return ok;
+}
+
+/// What becomes of the image: the leader publishes it, the others learn whether they are to end.
+bool conclude(ImagePlace& place, const Request& request, bool ok, int64_t began) {
+  if (role() == Role::kFollows) {
+    place.directory.reset();
+    if (must_end()) end_process();
+    return ok;
+  }
+  ok = conclude_image(place, request, ok, began);
+  begin_returning(ok);
+  return ok;
+}
+
+/// `mig check`: every member tells what it finds.
+bool check_members() {
+  begin_saving();
+  bool ok = all_saved(write_check(), 0);
+  if (role() == Role::kLeads) begin_returning(ok);
+  else must_end();
   return ok;
 }
 
@@ -114,14 +154,19 @@ bool forbidden() {
 void lead_checkpoint(ucontext_t* frame) {
   int64_t began = clock_now(CLOCK_MONOTONIC);
   state.failure = {};
-  Request request = take_request();
+  bool leads = role() == Role::kLeads;
+  Request request = leads ? take_request() : followed_request();
   ScopedDescriptorRoom room;
+  ScopedDumpable dumpable;
   ImagePlace place;
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
-  auto refused = [&] { return !only_look && (forbidden() || refuse_children()); };
-  bool ok = room.ok() && !refused() && stop_threads() && !refused();
+  bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
+            (only_look || (!forbidden() && await_children(began + state.stop_limit)));
+  note_own_stop();
+  ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
+    if (in_company()) note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
     self->real_tid = state.leader_tid;
@@ -130,20 +175,25 @@ void lead_checkpoint(ucontext_t* frame) {
     self->record.flags |= kThreadHandler;
     if (!only_look) tell_program(MIG_BEFORE_CHECKPOINT);
     if (!mig_save_context(&self->record.context)) {
-      ok = only_look ? write_check() : save_image(place, began);
+      ok = only_look ? check_members() : save_image(place, began);
     } else {
       restarted = true;
       place.directory.release();  // it was open in another life; the number may be the program's soon
       room.release();
       come_back();
     }
-    if (!restarted && !only_look) ok = conclude_image(place, request, ok, began);
+    if (!restarted && !only_look) ok = conclude(place, request, ok, began);
     return_pending_signals();
+    if (restarted) begin_life();
+    else all_returned();
+    swallow_stops();
     if (!only_look) tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);
     resume_thread(self);
   }
+  leave_cut();
+  stop_again();
   release_threads();
-  if (!restarted) report(request, ok, began);
+  if (leads && !restarted) report(request, ok, began);
 }
 
 }  // namespace mig

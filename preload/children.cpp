@@ -1,8 +1,4 @@
-// Children of the process: a checkpoint does not cover them yet, and one that has any is refused with their names.
-//
-// waitid with WNOHANG and WNOWAIT tells in one call whether there are children at all, of any kind (__WALL), and
-// takes nothing from the program. Their numbers are in /proc/self/task/TID/children (CONFIG_PROC_CHILDREN, which
-// CONFIG_CHECKPOINT_RESTORE brings); without it only a dead one can be named.
+// Children that begin to run.
 //
 // The child of a fork is a process of its own: it keeps the table of ids (its parent's number among them), has
 // its real pid as its virtual one if no member has that, and enters the job's table by itself. fork() runs the handlers of
@@ -19,9 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "image/base/file.h"
-#include "image/base/procfs.h"
-#include "image/base/text.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
@@ -38,50 +31,6 @@ MIG_ORIGINAL(forkpty);
 Hook<pid_t (*)()> original_Fork("_Fork");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
-/// What the parent is told of a child. Born before a restart, the child keeps the number it was born with.
-template <class Birth>
-pid_t born_by(Birth birth) {
-  uint64_t generation = state.generation;
-  pid_t child = birth();
-  return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
-}
-
-/// The first child of any thread, or 0.
-int32_t first_child() {
-  ScopedFd tasks(open_path("/proc/self/task", O_RDONLY | O_DIRECTORY));
-  int32_t child = 0;
-  if (tasks.ok())
-    each_entry(tasks.get(), [&](const char* tid, unsigned char) {
-      char path[64], text[64];
-      Text(path) << "/proc/self/task/" << tid << "/children";
-      if (read_text(path, text, sizeof text) > 0) child = static_cast<int32_t>(Scan(text).number());
-      return !child;
-    });
-  return child;
-}
-
-char state_of(int32_t pid) {
-  char path[64];
-  Text(path) << "/proc/" << pid << "/stat";
-  return state_letter(path);
-}
-
-void put_command(Text& t, int32_t pid) {
-  char path[64], command[256];
-  Text(path) << "/proc/" << pid << "/cmdline";
-  long n = read_text(path, command, sizeof command);
-  for (long i = 0; i + 1 < n; ++i)
-    if (!command[i]) command[i] = ' ';
-  if (n > 0) {
-    t << command;
-    return;
-  }
-  Text(path) << "/proc/" << pid << "/comm";
-  n = read_text(path, command, sizeof command);
-  if (n > 0) command[n - 1] = 0;
-  t << (n > 0 ? command : "unknown");
-}
-
 struct ChildStart {
   int (*run)(void*);
   void* argument;
@@ -96,27 +45,10 @@ int start_child(void* memory) {
 
 void begin_as_child() {
   if (!state.active) return;
+  state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
   forget_own_ids();
   forget_times();
   job_of_child();
-}
-
-bool refuse_children() {
-  siginfo_t info{};
-  if (sys(__NR_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) < 0) return false;
-  int32_t child = first_child();
-  if (!child) child = info.si_pid;
-  char object[400];
-  Text text(object);
-  text << "child " << child << " (";
-  put_command(text, child);
-  text << ")";
-  if (!child) text = Text(object), text << "a child of the program";
-  bool dead = child && state_of(child) == 'Z';
-  refuse(
-      Error::kUnsupportedProcess, object,
-      dead ? "it has ended and the program has not waited for it yet" : "a job of several processes cannot be checkpointed yet");
-  return true;
 }
 
 void watch_forks() {

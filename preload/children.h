@@ -1,15 +1,24 @@
-// Children of the process: a checkpoint does not cover them yet.
+// Children that begin to run.
 #pragma once
+
+#include <stdint.h>
+
+#include "preload/ids.h"
+#include "preload/state.h"
 
 namespace mig {
 
-/// True: there is a child, living or not waited for; `state.failure` names it.
-bool refuse_children();
-
-/// In a child that has memory of its own: a process of its own.
-void begin_as_child();
-
 /// fork: what the child must know of itself. Registered once, at the program's start.
 void watch_forks();
+/// In the child, where libc does not know of the fork.
+void begin_as_child();
+
+/// What the parent is told of a child. Born before a restart, the child keeps the number it was born with.
+template <class Birth>
+int32_t born_by(Birth birth) {
+  uint64_t generation = state.generation;
+  auto child = static_cast<int32_t>(birth());
+  return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
+}
 
 }  // namespace mig

@@ -3,23 +3,22 @@
 // It runs once per program image (so again after exec), in the first thread, after libc and before main. Whatever
 // fails here leaves the program running without mig rather than not running.
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
 #include "preload/children.h"
+#include "preload/cover.h"
 #include "preload/hidden_signal.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/late.h"
 #include "preload/period.h"
 #include "preload/standard.h"
 #include "preload/state.h"
 #include "preload/stop.h"
-#include "preload/threads.h"
+#include "preload/symbols.h"
 #include "preload/tid_words.h"
 #include "preload/vdso.h"
 
@@ -28,61 +27,81 @@ namespace {
 
 constexpr int64_t kDefaultStopLimit = 10 * kSecond;
 
-long number_from(const char* variable, long otherwise) {
-  const char* text = getenv(variable);
-  return text && *text ? Scan(text).number() : otherwise;
+long number_from(const char* text, long otherwise) {
+  return text ? Scan(text).number() : otherwise;
 }
 
-void choose_run_directory() {
+/// The path as it is from anywhere.
+void put_absolute(Text& t, const char* path) {
+  char here[PATH_MAX];
+  if (*path != '/' && sys(__NR_getcwd, here, sizeof here) > 0) t << here << "/";
+  t << path;
+}
+
+void choose_run_directory(const SettingTexts& texts) {
   Text path(state.run_directory);
-  if (const char* own = getenv("MIG_RUN"); own && *own) path << own;
-  else if (const char* xdg = getenv("XDG_RUNTIME_DIR"); xdg && *xdg) path << xdg << "/mig";
+  if (texts.value[kRun]) put_absolute(path, texts.value[kRun]);
+  else if (texts.value[kXdg]) put_absolute(path, texts.value[kXdg]), path << "/mig";
   else path << "/tmp/mig-" << sys(__NR_geteuid);
 }
 
-void choose_name() {
+void choose_name(const SettingTexts& texts) {
   Text name(state.job_name);
-  if (const char* given = getenv("MIG_NAME"); given && *given && !strchr(given, '/')) {
+  if (const char* given = texts.value[kName]; given && !strchr(given, '/')) {
     name << given;
     return;
   }
+  note_executable();
   const char* base = strrchr(state.executable, '/');
   name << (base ? base + 1 : "job") << "-" << state.vpid;
 }
 
-void choose_images() {
+void choose_images(const SettingTexts& texts) {
   Text images(state.images);
-  char here[PATH_MAX];
-  const char* given = getenv("MIG_IMAGES");
-  if ((!given || *given != '/') && sys(__NR_getcwd, here, sizeof here) > 0) images << here << "/";
-  if (given && *given) images << given;
-  else images << state.job_name << ".mig";
+  char fallback[sizeof state.job_name + 4];
+  Text(fallback) << state.job_name << ".mig";
+  put_absolute(images, texts.value[kImages] ? texts.value[kImages] : fallback);
 }
 
-void note_executable() {
-  long n = sys(__NR_readlink, "/proc/self/exe", state.executable, sizeof state.executable - 1);
-  state.executable[n > 0 ? n : 0] = 0;
+/// What only the job's first program chooses.
+void choose_settings(const SettingTexts& texts) {
+  state.signal = static_cast<int>(number_from(texts.value[kSignal], kDefaultSignal));
+  state.stop_limit = number_from(texts.value[kStopLimit], 0) * kSecond;
+  if (state.stop_limit <= 0) state.stop_limit = kDefaultStopLimit;
+  state.period = number_from(texts.value[kEvery], 0) * kSecond;
+  state.keep = static_cast<uint32_t>(number_from(texts.value[kKeep], 0));
+  if (texts.value[kCpu]) text_copy(state.cpu_level, texts.value[kCpu], sizeof state.cpu_level);
+  choose_images(texts);
+  note_inherited();
+}
+
+/// The checkpoints at intervals are asked for in the first program's process, whatever it executes.
+void adopt_settings() {
+  state.signal = state.job->signal;
+  if (state.member == 0) state.period = state.job->settings.period;
+  note_standard_streams();
+}
+
+void choose_library() {
+  static char absolute[PATH_MAX];
+  state.library = own_path();
+  if (*state.library == '/') return;
+  Text path(absolute);
+  put_absolute(path, state.library);
+  state.library = absolute;
 }
 
 __attribute__((constructor)) void enter() {
   if (state.active) return;
+  SettingTexts texts = take_settings();
   note_own_ids();
-  state.signal = static_cast<int>(number_from("MIG_SIGNAL", kDefaultSignal));
-  state.stop_limit = number_from("MIG_STOP_LIMIT", 0) * kSecond;
-  if (state.stop_limit <= 0) state.stop_limit = kDefaultStopLimit;
-  state.period = number_from("MIG_EVERY", 0) * kSecond;
-  state.keep = static_cast<uint32_t>(number_from("MIG_KEEP", 0));
-  if (const char* level = getenv("MIG_CPU")) text_copy(state.cpu_level, level, sizeof state.cpu_level);
-  state.leader_stack = static_cast<char*>(map_pages(kLeaderStack));
-  if (!state.leader_stack) return;
-  note_executable();
-  choose_run_directory();
-  choose_name();
-  choose_images();
-  note_inherited();
+  choose_library();
+  choose_run_directory(texts);
+  choose_name(texts);
   learn_vdso();
-  learn_thread_layout();
   learn_tid_word();
+  if (find_job()) adopt_settings();
+  else choose_settings(texts);
   watch_forks();
   install_handler();
   hide_signal(state.signal);

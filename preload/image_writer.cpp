@@ -18,13 +18,13 @@ namespace {
 constexpr size_t kPiece = 256 << 10;
 constexpr size_t kDirect = 64 << 10;  ///< runs of this size are not copied
 
-/// The library's own data and the stack that this runs on change between the checksum and the write.
+/// The library's own data, the stack that this runs on among it, change between the checksum and the write.
 bool changes_while_saved(const void* data, size_t size) {
   auto start = reinterpret_cast<uint64_t>(data), end = start + size;
   auto overlaps = [&](const void* from, const void* to) {
     return start < reinterpret_cast<uint64_t>(to) && end > reinterpret_cast<uint64_t>(from);
   };
-  return overlaps(_DYNAMIC, _end) || overlaps(state.leader_stack, state.leader_stack + kLeaderStack);
+  return overlaps(_DYNAMIC, _end);
 }
 
 }  // namespace

@@ -13,24 +13,30 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
+#include "preload/cut.h"
+#include "preload/executing.h"
 #include "preload/ids.h"
+#include "preload/late.h"
 #include "preload/process.h"
+#include "preload/standard.h"
 
 namespace mig {
 namespace {
 
 constexpr int64_t kPublishPoll = 200 * kMillisecond;
+constexpr int32_t kPassedOver = 16;    ///< places in use before those of the dead are taken as well
+constexpr uint32_t kCountStep = 64;    ///< of member_count
+constexpr int kLooksAtRemoval = 1000;  ///< at a file that is about to go
 
-void lock_members() {
-  uint32_t open = 0;
-  for (int i = 0; i < 1000; ++i, open = 0) {
-    if (__atomic_compare_exchange_n(&state.job->lock, &open, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return;
-    futex_wait(&state.job->lock, 1, kMillisecond, true);
-  }
+uint32_t known_count;  ///< member_count has reached this
+
+int32_t own_real_pid() {
+  return static_cast<int32_t>(sys(__NR_getpid));
 }
-void unlock_members() {
-  store(&state.job->lock, 0);
-  futex_wake(&state.job->lock, true);
+
+uint32_t member_count() {
+  uint32_t count = load(&state.job->member_count);
+  return count < kMaxMembers ? count : kMaxMembers;
 }
 
 bool is_alive(int32_t pid) {
@@ -39,34 +45,76 @@ bool is_alive(int32_t pid) {
 
 /// The entry that this process left in the table: another program ran in it before exec.
 Member* own_entry() {
-  auto pid = static_cast<int32_t>(sys(__NR_getpid));
-  for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i)
+  int32_t pid = own_real_pid();
+  for (uint32_t i = 0; i < member_count(); ++i)
     if (Member& m = state.job->members[i]; m.pid == pid) return &m;
   return nullptr;
 }
 
-/// After exec the process keeps the ids it had. False: the entry is of an earlier process with the same pid.
+/// After exec the process keeps its entry and the ids it had. False: the entry is of an earlier process with the same pid.
+/// Only one that executes or has other ids than the kernel's is worth that look.
 bool adopt_own_entry(Member* m) {
-  if (m->start != own_start_time()) return false;
-  if (!state.generation) adopt_own_ids(m->vpid, m->vppid);
+  bool moved = m->vpid != m->pid;
+  if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
+  if (load(&state.job->ids.moved)) adopt_own_ids(m->vpid, m->vppid);
+  else use_id_space();
+  state.member = static_cast<int32_t>(m - state.job->members);
   return true;
 }
 
-void enter_member() {
-  Job* job = state.job;
-  lock_members();
-  while (Member* own = own_entry()) own->pid = 0;
-  int32_t at = 0;
-  while (at < kMaxMembers && job->members[at].pid) ++at;
-  state.member = at < kMaxMembers ? at : -1;
-  if (state.member >= 0) {
-    Member& m = job->members[at];
-    m.vpid = process_vpid(), m.vppid = process_vppid();
-    m.start = own_start_time();
-    if (static_cast<uint32_t>(at) >= job->member_count) job->member_count = static_cast<uint32_t>(at) + 1;
-    __atomic_store_n(&m.pid, static_cast<int32_t>(sys(__NR_getpid)), __ATOMIC_RELEASE);
+bool claim(Member& m, bool of_the_dead) {
+  int32_t was = m.pid;
+  if (was && !(of_the_dead && !is_alive(was))) return false;
+  return __atomic_compare_exchange_n(&m.pid, &was, own_real_pid(), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/// A place for this process, looked for from `first` on: a free one if there is one near, else also that of a process
+/// that was killed. Place 0 is the first program's for ever.
+int32_t claim_entry(int32_t first) {
+  for (int32_t n = 0; n < kMaxMembers; ++n) {
+    int32_t at = (first + n) % kMaxMembers;
+    if ((at || !first) && claim(state.job->members[at], n >= kPassedOver)) return at;
   }
-  unlock_members();
+  return -1;
+}
+
+/// Grows in steps, so that few processes write to it.
+void count_member(int32_t at) {
+  auto wanted = static_cast<uint32_t>(at) / kCountStep * kCountStep + kCountStep;
+  uint32_t now = known_count < wanted ? load(&state.job->member_count) : wanted;
+  while (now < wanted &&
+         !__atomic_compare_exchange_n(&state.job->member_count, &now, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+  known_count = now;
+}
+
+void enter_member(int32_t first) {
+  state.member = claim_entry(first);
+  if (state.member < 0) return;
+  count_member(state.member);
+  Member& m = state.job->members[state.member];
+  m.vpid = state.vpid, m.vppid = state.vppid;
+  m.vpgid = m.vsid = 0;
+  m.flags = 0;
+  m.progress = 0;
+  __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
+}
+
+/// The new program has its handlers: whoever waits for that may signal it, and what came during exec it asks for itself.
+void end_executing() {
+  Member& m = state.job->members[state.member];
+  uint32_t flags = load(&m.flags);
+  if (!(flags & kMemberExecuting)) return;
+  while (!__atomic_compare_exchange_n(&m.flags, &flags, flags & ~(kMemberExecuting | kMemberAsked), false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
+  }
+  if (flags & kMemberAsked) ask_again(m.asked);
+}
+
+bool others_live() {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (is_alive(state.job->members[i].pid)) return true;
+  return false;
 }
 
 bool is_requester_alive(const JobRequest& r) {
@@ -88,6 +136,10 @@ void initialise(Job* job) {
   text_copy(job->images, state.images, sizeof job->images);
   job->keep = state.keep;
   job->generation = static_cast<uint32_t>(state.generation);
+  job->settings.stop_limit = state.stop_limit;
+  job->settings.period = state.period;
+  text_copy(job->settings.cpu_level, state.cpu_level, sizeof job->settings.cpu_level);
+  share_outside(job->settings.outside);
 }
 
 long make_directories(const char* path) {
@@ -118,24 +170,18 @@ void set_phase(Phase phase) {
   futex_wake(&state.job->request.phase, true);
 }
 
-[[noreturn]] void end_process() {
-  leave_job();
-  for (;;) {
-    sys(__NR_kill, sys(__NR_getpid), SIGKILL);
-    sys(__NR_sched_yield);
-  }
-}
-
 bool tell_written(const ImagePlace& place, const Request& request, int64_t began) {
   JobRequest& r = state.job->request;
   r.total = r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  r.processes = 1;
+  r.processes = state.job->cut.processes;
+  r.bytes = state.job->cut.bytes;
   text_copy(r.partial, place.partial, sizeof r.partial);
   text_copy(r.image, place.final_path, sizeof r.image);
   state.job->last_checkpoint = clock_now(CLOCK_REALTIME);
   set_phase(Phase::kWritten);
   if (!(request.flags & kRequestKill)) return true;
   if (!wait_for_publication()) return false;
+  end_members();
   set_phase(Phase::kDone);
   end_process();
 }
@@ -152,15 +198,6 @@ bool map_job(const char* path, int flags) {
   return true;
 }
 
-/// A process that was not in the table before: born without the library, or as the copy of a member (which has ids).
-void enter_new_member() {
-  if (!ids.space) {
-    use_id_space();
-    forget_own_ids();
-  }
-  enter_member();
-}
-
 /// What an earlier control block, which is the child's alone by now, knew of numbers.
 void take_ids_along(Job* before) {
   if (state.job && ids.moved) {
@@ -174,36 +211,84 @@ void take_ids_along(Job* before) {
   if (state.job || !ids.moved) sys(__NR_munmap, before, sizeof(Job));
 }
 
-/// Enters a job that other members have made, or this process before its exec. False: it is a left-over.
-bool join_members() {
-  if (Member* own = own_entry(); own && adopt_own_entry(own)) {
-    enter_member();
-    return true;
-  }
-  for (uint32_t i = 0; i < state.job->member_count && i < kMaxMembers; ++i) {
-    int32_t pid = state.job->members[i].pid;
-    if (pid <= 0 || pid == sys(__NR_getpid) || sys(__NR_kill, pid, 0) == -ESRCH) continue;
-    enter_new_member();
-    return true;
-  }
+void forget_job() {
   sys(__NR_munmap, state.job, sizeof(Job));
   state.job = nullptr;
-  return false;
+}
+
+/// The mapped file is that of a job that lives: it has this process's entry or another living member.
+bool is_living_job() {
+  if (memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0 || load(&state.job->cut.over)) return false;
+  if (Member* own = own_entry()) {
+    if (adopt_own_entry(own)) return true;
+    own->pid = 0;
+  }
+  return others_live();
+}
+
+void make_job() {
+  char path[512], fresh[512];
+  Text text(path), fresh_text(fresh);
+  job_path(text);
+  fresh_text << state.run_directory << "/." << state.job_name << "." << own_real_pid();
+  sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
+  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) return;
+  initialise(state.job);
+  enter_member(0);
+  sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
+}
+
+void remove_job() {
+  char path[512];
+  Text text(path);
+  job_path(text);
+  sys(__NR_unlinkat, AT_FDCWD, path, 0);
+  sys(__NR_unlinkat, AT_FDCWD, state.run_directory, AT_REMOVEDIR);
+}
+
+/// The last member says that the file goes before it looks once more, a new one looks at that after it has entered: one of
+/// the two sees the other. True: the file has gone, or would go.
+bool is_over() {
+  uint32_t* over = &state.job->cut.over;
+  for (int i = 0; i < kLooksAtRemoval && __atomic_load_n(over, __ATOMIC_SEQ_CST); ++i) sys(__NR_sched_yield);
+  return load(over);
+}
+
+/// A process that was not in the table before: born without the library, or as the copy of a member (which has ids).
+void take_own_number() {
+  if (ids.space) return;
+  use_id_space();
+  forget_own_ids();
+}
+
+void enter_or_make(int32_t first) {
+  take_own_number();
+  enter_member(first);
+  if (state.member < 0 || !is_over()) return;
+  learn_settings();
+  Job* before = state.job;
+  state.job = nullptr;
+  make_job();
+  take_ids_along(before);
 }
 
 }  // namespace
 
-void join_job() {
-  char path[512], fresh[512];
-  Text text(path), fresh_text(fresh);
+bool find_job() {
+  char path[512];
+  Text text(path);
   job_path(text);
-  fresh_text << state.run_directory << "/." << state.job_name << "." << sys(__NR_getpid);
-  sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
-  if (map_job(path, O_RDWR) && join_members()) return;
-  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) return;
-  initialise(state.job);
-  enter_member();
-  sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
+  if (!map_job(path, O_RDWR)) return false;
+  state.member = -1;
+  if (is_living_job()) return true;
+  forget_job();
+  return false;
+}
+
+void join_job() {
+  if (!state.job) return make_job();
+  if (state.member >= 0) return end_executing();
+  enter_or_make(1);
 }
 
 void rejoin_job() {
@@ -211,39 +296,38 @@ void rejoin_job() {
   state.job = nullptr;
   ScopedFd fd(state.resume.job_fd);
   long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
-  if (failed(p)) return join_job();
+  if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
   initialise(state.job);
-  state.member = 0;
+  Member* own = own_entry();
+  state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
 }
 
 void job_of_child() {
-  if (!state.job) return;
-  enter_member();
-  char path[512];
-  Text text(path);
-  job_path(text);
-  if (sys(__NR_access, path, 0) == 0) return;
-  Job* before = state.job;  // the parent was the last member and has removed the file
-  state.job = nullptr;
-  join_job();
-  take_ids_along(before);
+  if (state.job) enter_or_make(state.member < 0 ? 1 : state.member + 1);
+}
+
+void return_to_job() {
+  if (state.job) enter_or_make(1);
 }
 
 void leave_job() {
   if (!state.job || state.member < 0) return;
-  lock_members();
-  state.job->members[state.member].pid = 0;
-  bool last = true;
-  for (uint32_t i = 0; i < state.job->member_count; ++i) last = last && !is_alive(state.job->members[i].pid);
-  unlock_members();
+  Member& own = state.job->members[state.member];
   state.member = -1;
-  if (!last) return;
-  char path[512];
-  Text text(path);
-  job_path(text);
-  sys(__NR_unlinkat, AT_FDCWD, path, 0);
-  sys(__NR_unlinkat, AT_FDCWD, state.run_directory, AT_REMOVEDIR);
+  __atomic_store_n(&own.pid, 0, __ATOMIC_SEQ_CST);
+  if (others_live()) return;
+  __atomic_store_n(&state.job->cut.over, 1, __ATOMIC_SEQ_CST);
+  if (others_live()) return store(&state.job->cut.over, 0);
+  remove_job();
+}
+
+void end_process() {
+  leave_job();
+  for (;;) {
+    sys(__NR_kill, sys(__NR_getpid), SIGKILL);
+    sys(__NR_sched_yield);
+  }
 }
 
 Request take_request() {

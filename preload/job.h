@@ -20,8 +20,10 @@ struct Request {
   BlockedCall blocked;  ///< of the thread that took the signal, if mig saw it
 };
 
-/// Creates or opens the job's file, maps it, and enters this process. A failure leaves `state.job` null: the program
-/// runs and can still be checkpointed by signal.
+/// Maps the file of the job if it lives. True: this process is to be, or already is, a member of it.
+bool find_job();
+/// Enters this process, once it has its handlers; makes the job if none was found. A failure leaves `state.job` null: the
+/// program runs and can still be checkpointed by signal.
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
@@ -29,12 +31,16 @@ void rejoin_job();
 void job_of_child();
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
+/// The opposite: the process stays after all.
+void return_to_job();
 
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.
 bool place_image(ImagePlace& place);
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
+/// Leaves the job and ends, by SIGKILL.
+[[noreturn]] void end_process();
 /// Tells mig how it ended.
 void report(const Request& request, bool ok, int64_t began);
 

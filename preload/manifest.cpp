@@ -18,7 +18,7 @@
 namespace mig {
 namespace {
 
-constexpr size_t kManifestSize = 256 << 10;
+constexpr size_t kManifestSize = 64 << 10;  ///< without the lists
 
 void put_features(Text& t, const CpuSet& set) {
   t << "[";
@@ -55,34 +55,119 @@ void put_command(Text& t) {
 }
 
 void put_process(Text& t, uint64_t bytes) {
-  t << "\"processes\":[{\"vpid\":" << process_vpid() << ",\"vppid\":" << process_vppid() << ",\"vpgid\":" << process_vpgid()
+  t << "{\"vpid\":" << process_vpid() << ",\"vppid\":" << process_vppid() << ",\"vpgid\":" << process_vpgid()
     << ",\"vsid\":" << process_vsid() << ",\"core\":\"" << process_vpid() << ".core\",\"bytes\":" << bytes
     << ",\"threads\":" << state.claimed << ",\"executable\":";
   t.json(state.executable) << ",";
   put_command(t);
-  t << "}],\n";
+  t << "}";
 }
 
 void put_files(Text& t) {
   size_t count = 0;
   const CarriedFile* files = carried_files(count);
-  t << "\"files\":[";
   for (size_t i = 0; i < count; ++i) {
     t << (i ? ",\n" : "") << "{\"name\":\"files/" << process_vpid() << "." << files[i].number << "\",\"bytes\":" << files[i].bytes
       << ",\"checksum\":\"";
     t.hex(files[i].checksum, 16) << "\"}";
   }
-  t << "],\n";
+}
+
+bool out_of_memory() {
+  return refuse(Error::kPendingLost, "manifest.json", "the kernel gave no memory for it");
+}
+
+/// What the manifest says of the members: two lists, without their brackets.
+class Lists {
+ public:
+  bool add(const char* process, const char* files) { return append(processes_, process) && append(files_, files); }
+  /// This process.
+  bool add_self(uint64_t bytes) {
+    auto text = static_cast<char*>(scratch(kPartSize));
+    if (!text) return false;
+    Text process(text, kPartSize / 2), files(text + kPartSize / 2, kPartSize / 2);
+    put_process(process, bytes);
+    put_files(files);
+    return !process.overflow() && !files.overflow() && add(process.c_str(), files.c_str());
+  }
+  /// The other members' parts, which are removed.
+  bool collect(int directory) {
+    bool ok = true;
+    ScratchArray<int32_t> found;
+    sys(__NR_lseek, directory, 0L, 0);
+    each_entry(directory, [&](const char* name, unsigned char) {
+      if (text_starts(name, ".part-")) ok = found.push(static_cast<int32_t>(Scan(name + 6).number()));
+      return ok;
+    });
+    for (int32_t vpid : found) ok = ok && take_part(directory, vpid);
+    return ok;
+  }
+  size_t size() const { return processes_.size() + files_.size(); }
+  const char* processes() { return processes_.size() ? processes_.begin() : ""; }
+  const char* files() { return files_.size() ? files_.begin() : ""; }
+
+ private:
+  static constexpr size_t kPartSize = 512 << 10;
+
+  static bool append(ScratchArray<char>& to, const char* text) {
+    size_t n = text_length(text);
+    if (!n) return true;
+    if (to.size()) to[to.size() - 1] = ',';
+    char* at = to.add(n + 1);
+    if (at) __builtin_memcpy(at, text, n + 1);
+    return at;
+  }
+  bool take_part(int directory, int32_t vpid) {
+    char name[32];
+    Text(name) << ".part-" << vpid;
+    if (!buffer_) buffer_ = static_cast<char*>(scratch(kPartSize));
+    ScopedFd fd(open_at(directory, name, O_RDONLY));
+    long n = fd.ok() && buffer_ ? sys(__NR_read, fd.get(), buffer_, kPartSize - 1) : -1;
+    if (n <= 0) return false;
+    buffer_[n] = 0;
+    sys(__NR_unlinkat, directory, name, 0);
+    size_t first = text_length(buffer_) + 1;
+    return first < static_cast<size_t>(n) && add(buffer_, buffer_ + first);
+  }
+
+  ScratchArray<char> processes_, files_;
+  char* buffer_ = nullptr;
+};
+
+long write_file(int directory, const char* name, const char* text, size_t size) {
+  ScopedFd fd(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return fd.ok() ? write_all(fd.get(), text, size) : fd.get();
+}
+
+bool refuse_file(const char* name, long r) {
+  return refuse_errno(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, name, "write", r);
 }
 
 }  // namespace
 
+bool write_member_part(int directory, uint64_t bytes) {
+  char name[32];
+  Text(name) << ".part-" << process_vpid();
+  Lists own;
+  if (!own.add_self(bytes)) return out_of_memory();
+  size_t processes = text_length(own.processes()) + 1, files = text_length(own.files()) + 1;
+  auto text = static_cast<char*>(scratch(processes + files));
+  if (!text) return out_of_memory();
+  text_copy(text, own.processes(), processes);
+  text_copy(text + processes, own.files(), files);
+  long r = write_file(directory, name, text, processes + files);
+  return r >= 0 || refuse_file(name, r);
+}
+
 bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
-  auto buffer = static_cast<char*>(scratch(kManifestSize));
-  if (!buffer) return refuse(Error::kPendingLost, "manifest.json", "the kernel gave no memory for it");
+  Lists lists;
+  if (!lists.add_self(bytes) || !lists.collect(directory)) return out_of_memory();
+  size_t size = kManifestSize + lists.size();
+  auto buffer = static_cast<char*>(scratch(size));
+  if (!buffer) return out_of_memory();
   utsname names{};
   sys(__NR_uname, &names);
-  Text t(buffer, kManifestSize);
+  Text t(buffer, size);
   t << "{\"schema_version\":1,\n\"format\":" << kFormatVersion << ",\n\"version\":\"" << MIG_VERSION << "\",\n\"job\":";
   t.json(state.job_name) << ",\n\"generation\":" << state.generation << ",\n\"created\":" << clock_now(CLOCK_REALTIME)
                          << ",\n\"host\":";
@@ -90,17 +175,13 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   t.json(names.release) << ",\n\"machine\":";
   t.json(names.machine) << ",\n\"page_size\":" << kPage << ",\n\"signal\":" << state.signal << ",\n";
   put_cpu(t);
-  put_process(t, bytes);
-  put_files(t);
-  t << "\"stopped_ms\":" << stopped / kMillisecond << ",\n\"bytes\":" << bytes << ",\n";
+  t << "\"processes\":[" << lists.processes() << "],\n\"files\":[" << lists.files() << "],\n";
+  t << "\"stopped_ms\":" << stopped / kMillisecond << ",\n\"bytes\":" << (state.job ? state.job->cut.bytes : bytes) << ",\n";
   uint64_t sum = checksum(buffer, t.size());
   (t << "\"checksum\":\"").hex(sum, 16) << "\"}\n";
   if (t.overflow()) return refuse(Error::kInternal, "manifest.json", "it is larger than expected");
-  ScopedFd fd(open_at(directory, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
-  long r = fd.ok() ? write_all(fd.get(), buffer, t.size()) : fd.get();
-  if (r < 0)
-    return refuse_errno(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, "manifest.json", "write", r);
-  return true;
+  long r = write_file(directory, "manifest.json", buffer, t.size());
+  return r >= 0 || refuse_file("manifest.json", r);
 }
 
 }  // namespace mig

@@ -4,7 +4,10 @@
 
 namespace mig {
 
-/// Writes the manifest into the open image directory. `bytes`: of the process file; `stopped`: so far, nanoseconds.
+/// A member that does not lead: leaves in the open image directory what the manifest says of it. `bytes`: of its process file.
+bool write_member_part(int directory, uint64_t bytes);
+
+/// The leader: takes those parts and writes the manifest into the open image directory. `bytes`: of the process file; `stopped`: so far, nanoseconds.
 bool write_manifest(int directory, uint64_t bytes, int64_t stopped);
 
 }  // namespace mig

@@ -165,6 +165,10 @@ PendingSets pending_sets(int32_t tid) {
   return sets;
 }
 
+bool thread_has_signals(int32_t tid) {
+  return pending_sets(tid).thread & ~ours();
+}
+
 uint64_t pending_signals() {
   uint64_t pending = 0;
   sys(__NR_rt_sigpending, &pending, 8);

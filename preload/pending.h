@@ -23,6 +23,9 @@ bool save_pending_signals(ImageWriter& writer);
 /// Why a queue could not be noted, or nullptr.
 bool pending_signals_lost();
 
+/// Signals of the program's are pending for this thread alone.
+bool thread_has_signals(int32_t tid);
+
 /// Which signals are pending for thread `tid` alone, and for the process (/proc/self/task/TID/status).
 struct PendingSets {
   uint64_t thread, process;

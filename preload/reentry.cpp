@@ -64,10 +64,6 @@ void rewind(Frame& frame, int64_t number, uint64_t pc) {
   frame.set_pc(pc - kSyscallSize);
 }
 
-int64_t program_clock() {
-  return clock_now(CLOCK_MONOTONIC) + monotonic_shift;
-}
-
 /// Sets the timeout to what remains.
 void aim(Frame& frame, Reentry& r) {
   int64_t remaining = r.deadline - program_clock();
@@ -100,9 +96,9 @@ bool is_noted_deadline(uint64_t address) {
 }
 
 /// An absolute time of the kernel that ran when the thread was stopped.
-void enter_absolute(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t pc, int argument, long clock) {
+void enter_absolute(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc, int argument, long clock) {
   uint64_t address = frame.argument(argument);
-  int64_t step = slot.generation != state.generation ? clock_step(clock) : 0;
+  int64_t step = stop.generation != state.generation ? clock_step(clock) : 0;
   if (!address || !step || is_noted_deadline(address)) return rewind(frame, number, pc);
   timespec time = *reinterpret_cast<const timespec*>(address);
   Reentry* r = make_reentry(frame, ReentryKind::kUntil, number, pc);
@@ -138,20 +134,20 @@ void enter_noted(Frame& frame, int64_t number, uint64_t pc, const CallInfo& info
 }
 
 /// The kernel has written what remained when the signal came.
-void enter_remainder(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t pc, int time, int remainder) {
+void enter_remainder(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc, int time, int remainder) {
   auto left = reinterpret_cast<const timespec*>(frame.argument(remainder));
   if (!left) return rewind(frame, number, pc);
-  enter_until(frame, number, pc, time, slot.stopped_at + nanoseconds(*left), false);
+  enter_until(frame, number, pc, time, stop.at + nanoseconds(*left), false);
 }
 
-void enter_futex(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t pc, const CallInfo& info) {
+void enter_futex(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc, const CallInfo& info) {
   auto operation = static_cast<int>(frame.argument(1));
   long clock = operation & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
   switch (operation & FUTEX_CMD_MASK) {
     case FUTEX_WAIT: return enter_noted(frame, number, pc, info);
     case FUTEX_WAIT_BITSET:
     case FUTEX_WAIT_REQUEUE_PI:
-    case 13 /* FUTEX_LOCK_PI2 */: return enter_absolute(slot, frame, number, pc, info.argument, clock);
+    case 13 /* FUTEX_LOCK_PI2 */: return enter_absolute(stop, frame, number, pc, info.argument, clock);
     default: return rewind(frame, number, pc);
   }
 }
@@ -168,7 +164,7 @@ bool is_behind_reentry(const Frame& frame) {
   return frame.pc() == place(mig_reentered) || frame.pc() == place(mig_transferred);
 }
 
-void continue_reentry(const ThreadSlot& slot, Frame& frame, Reentry& r) {
+void continue_reentry(const Interruption& stop, Frame& frame, Reentry& r) {
   if (is_behind_reentry(frame) && frame.result() != -EINTR) {
     if (r.kind != ReentryKind::kTransfer || frame.result() <= 0) return;
     auto more = static_cast<uint64_t>(frame.result());
@@ -178,24 +174,24 @@ void continue_reentry(const ThreadSlot& slot, Frame& frame, Reentry& r) {
     frame.set_argument(2, frame.argument(2) - more);
   }
   if (r.kind == ReentryKind::kRemaining) aim(frame, r);
-  if (r.kind == ReentryKind::kUntil && slot.generation != state.generation) r.time = moved(r.time, -clock_step(r.clock));
+  if (r.kind == ReentryKind::kUntil && stop.generation != state.generation) r.time = moved(r.time, -clock_step(r.clock));
   start(frame, r);
 }
 
-void enter_again(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t pc) {
+void enter_again(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc) {
   const CallInfo* info = call_info(number);
-  int64_t elapsed = program_clock() - slot.stopped_at;
+  int64_t elapsed = program_clock() - stop.at;
   switch (info ? info->timeout : Timeout::kNone) {
     case Timeout::kMilliseconds:
     case Timeout::kRelative: return enter_noted(frame, number, pc, *info);
-    case Timeout::kRemainder: return enter_remainder(slot, frame, number, pc, info->argument, info->second);
+    case Timeout::kRemainder: return enter_remainder(stop, frame, number, pc, info->argument, info->second);
     case Timeout::kSleep:
       if (frame.argument(1) & TIMER_ABSTIME)
-        return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(0)));
-      return enter_remainder(slot, frame, number, pc, info->argument, info->second);
-    case Timeout::kFutex: return enter_futex(slot, frame, number, pc, *info);
+        return enter_absolute(stop, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(0)));
+      return enter_remainder(stop, frame, number, pc, info->argument, info->second);
+    case Timeout::kFutex: return enter_futex(stop, frame, number, pc, *info);
     case Timeout::kUntil:
-      return enter_absolute(slot, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(info->second)));
+      return enter_absolute(stop, frame, number, pc, info->argument, static_cast<int32_t>(frame.argument(info->second)));
     case Timeout::kUpdated: shorten<timespec>(frame.argument(info->argument), elapsed, 1); break;
     case Timeout::kUpdatedMicro: shorten<timeval>(frame.argument(info->argument), elapsed, 1000); break;
     case Timeout::kNone: break;

@@ -35,10 +35,10 @@ static_assert(offsetof(Reentry, rbx) == 48 && offsetof(Reentry, pc) == 56 && off
 Reentry* reentry_of(const Frame& frame);
 bool is_behind_reentry(const Frame& frame);
 /// Enters the call of a Reentry again, with what remains now.
-void continue_reentry(const ThreadSlot& slot, Frame& frame, Reentry& r);
+void continue_reentry(const Interruption& stop, Frame& frame, Reentry& r);
 
 /// Makes the frame enter call `number`, whose `syscall` instruction ends at `pc`, again with the timeout it should have now.
-void enter_again(const ThreadSlot& slot, Frame& frame, int64_t number, uint64_t pc);
+void enter_again(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc);
 /// Makes the frame transfer the rest of which frame.result() bytes are done.
 void transfer_rest(Frame& frame, int64_t number);
 

@@ -4,6 +4,7 @@
 
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "preload/cut.h"
 #include "preload/environment.h"
 #include "preload/handlers.h"
 #include "preload/ids.h"
@@ -14,6 +15,7 @@
 #include "preload/standard.h"
 #include "preload/state.h"
 #include "preload/stop.h"
+#include "preload/stopped.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/vdso.h"
@@ -49,8 +51,6 @@ void come_back() {
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
-  translate_handlers();
-  translate_signalfds();
   start_period();
   thread_came_back(slot_at(0));
   wait_for_threads();
@@ -58,6 +58,14 @@ void come_back() {
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
   change_environment();
+}
+
+void begin_life() {
+  announce_stop();
+  meet(RebirthStep::kKnown);
+  use_id_space();
+  translate_handlers();
+  translate_signalfds();
   say_ready();
 }
 

@@ -5,5 +5,7 @@ namespace mig {
 
 /// `state.resume` has been filled in by the stub.
 void come_back();
+/// Everything is as it was: waits for the other members, and tells whoever waits for the restart.
+void begin_life();
 
 }  // namespace mig

@@ -4,15 +4,21 @@
 // place. It is recognised by device and inode, so duplicates of it and other descriptors of the same terminal are
 // found too. After a restart it may be anything, also a file or /dev/null, of which the program can have others:
 // then only the very description that sits on the stream's number counts.
+//
+// What leads outside is a matter of the job: its first program looks, and programs that members start later compare
+// with that list, when their first checkpoint comes. A pipe between two members is not on it.
 #include "preload/standard.h"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "image/base/futex.h"
 #include "preload/terminal.h"
 
 namespace mig {
 namespace {
+
+constexpr uint32_t kInherited = sizeof state.inherited / sizeof *state.inherited;
 
 bool leads_outside(uint32_t mode, uint64_t device) {
   return S_ISFIFO(mode) || S_ISSOCK(mode) || (S_ISCHR(mode) && major(device) != 1);
@@ -36,8 +42,37 @@ void note_inherited() {
     if (fd == dir.get() || sys(__NR_fstat, fd, &st) < 0 || !leads_outside(st.st_mode, st.st_rdev)) return true;
     if (fd < 3) note_stream(fd, st, fd);
     else state.inherited[state.inherited_count++] = {st.st_dev, st.st_ino};
-    return state.inherited_count < sizeof state.inherited / sizeof *state.inherited;
+    return state.inherited_count < kInherited;
   });
+}
+
+void note_standard_streams() {
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat st;
+    if (sys(__NR_fstat, fd, &st) == 0 && leads_outside(st.st_mode, st.st_rdev)) note_stream(fd, st, fd);
+  }
+}
+
+void adopt_outside(const Outside& outside) {
+  uint32_t count = load(&outside.count) < kMaxOutside ? load(&outside.count) : kMaxOutside;
+  int32_t kept = 0;
+  for (uint32_t n = 0; n < count; ++n) {
+    const auto& e = outside.entry[n];
+    for (int i = 0; i < 3; ++i)
+      if (state.standard_inode[i] == e.inode && state.standard_device[i] == e.device) kept |= 1 << i;
+    if (state.inherited_count < kInherited) state.inherited[state.inherited_count++] = {e.device, e.inode};
+  }
+  state.standard_kept &= kept;
+}
+
+void share_outside(Outside& outside) {
+  auto add = [&](uint64_t device, uint64_t inode) {
+    uint32_t at = __atomic_fetch_add(&outside.count, 1, __ATOMIC_ACQ_REL);
+    if (at < kMaxOutside) outside.entry[at] = {device, inode};
+  };
+  for (int i = 0; i < 3; ++i)
+    if (state.standard_kept >> i & 1) add(state.standard_device[i], state.standard_inode[i]);
+  for (uint32_t i = 0; i < state.inherited_count; ++i) add(state.inherited[i].device, state.inherited[i].inode);
 }
 
 void note_inherited_again() {

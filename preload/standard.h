@@ -4,8 +4,14 @@
 
 namespace mig {
 
-/// In the constructor.
+/// In the constructor of the job's first program: all descriptors.
 void note_inherited();
+/// In the constructor of a member: only its standard streams, which may be those of the job's start.
+void note_standard_streams();
+/// A member's first checkpoint: of its streams, those that the job was given lead outside.
+void adopt_outside(const Outside& outside);
+/// Tells the job's members what leads outside.
+void share_outside(Outside& outside);
 /// After a restart: its standard streams are the program's from now on, whatever they are.
 void note_inherited_again();
 

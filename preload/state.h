@@ -26,24 +26,30 @@ struct SignalQueue {
   uint32_t count, capacity;
 };
 
-/// One stopped thread: its record for the image, and the small stack on which it waits.
-struct ThreadSlot {
-  ThreadRecord record;
-  BlockedCall blocked;
+/// Where and when a signal of ours came upon a thread.
+struct Interruption {
   ucontext_t* frame;
+  BlockedCall blocked;
+  int64_t at;           ///< by the program's CLOCK_MONOTONIC
+  uint64_t generation;  ///< in which it came
+};
+
+/// One stopped thread: its record for the image, and the small stack on which it waits.
+struct ThreadSlot : Interruption {
+  ThreadRecord record;
   int32_t real_tid;
   int32_t stopped_tid;  ///< real_tid when it was stopped
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
-  int64_t stopped_at;   ///< by the program's CLOCK_MONOTONIC
-  uint64_t generation;  ///< in which it was stopped
+  uint32_t look_again;  ///< 1: it is to note signals that came after it stopped; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
 
 /// kLeaving: the threads go on, the leader is not through or still on its stack; the next stop must wait.
-enum StopState : uint32_t { kRunning, kStopping, kLeaving = ~0u };
+/// kExecuting: a thread is about to become another program (preload/executing.h).
+enum StopState : uint32_t { kRunning, kStopping, kExecuting, kLeaving = ~0u };
 
 /// Why a checkpoint did not happen: the number and the one sentence for the user.
 struct Failure {
@@ -62,8 +68,7 @@ struct State {
   uint32_t returned;     ///< threads that a restart has brought back into their wait
   uint32_t left;         ///< threads that have gone on after the stop
   uint32_t slot_count;
-  char* slots;  ///< slot_count * kSlotSize
-  char* leader_stack;
+  char* slots;         ///< slot_count * kSlotSize
   int32_t leader_tid;  ///< real
   uint32_t bounced;    ///< threads that may not be stopped where they are, since the stop began
   int32_t bounced_tids[256];
@@ -71,12 +76,12 @@ struct State {
   int64_t period;        ///< MIG_EVERY, nanoseconds; 0: only on request
   int32_t period_timer;  ///< kernel's timer id, -1: none
   Job* job;              ///< mapped while the job lives
+  int32_t member;        ///< index in Job::members
+  uint32_t keep;
+  const char* library;  ///< path of libmig.so
   char job_name[64];
-  char images[4096];
   char run_directory[256];
   char cpu_level[32];
-  uint32_t keep;
-  char executable[4096];  ///< /proc/self/exe at the start
   int32_t dumpable;       ///< as the program set it, noted for the length of a checkpoint
   int32_t standard_kept;  ///< bits 0..2: standard stream that led outside at the start
   uint64_t standard_inode[3], standard_device[3];
@@ -86,12 +91,14 @@ struct State {
   struct {
     uint64_t device, inode;
   } inherited[64];
-  int32_t member;                       ///< index in Job::members
   uint64_t vdso_start, vdso_end;        ///< of the running kernel
   uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
   int64_t stop_limit;                   ///< nanoseconds
   bool small_alternate_stack;           ///< the program has one that two signal frames do not fit on
   bool tiny_alternate_stack;            ///< not even one: ours must not be put there
+  bool late;                            ///< what only a checkpoint needs has been learnt (preload/late.h)
+  char images[4096];
+  char executable[4096];  ///< /proc/self/exe in the first generation
   Failure failure;
   ResumeInfo resume;
 };

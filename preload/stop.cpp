@@ -7,7 +7,7 @@
 //
 // Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
 // kernel, inside a wrapper that is marked, or inside libc's mutexes: preload/pi_mutexes.cpp) return at once and are signalled
-// again. If it is the thread that took the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
+// again. Whoever returns at once continues its system call as one that was stopped does. If it is the thread that took the request, a timer of 50 us repeats the request: a program that does nothing but clock_gettime is nearly always there.
 //
 // The stop signal is 33, which glibc keeps for itself (SIGSETXID): no program can block, ignore or wait for it, not even
 // one that blocks every signal, and glibc's own helper threads leave it open. Its action is ours only for the length
@@ -26,12 +26,18 @@
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/calls.h"
 #include "preload/checkpoint.h"
 #include "preload/child_waits.h"
+#include "preload/cut.h"
 #include "preload/errand.h"
+#include "preload/executing.h"
+#include "preload/late.h"
 #include "preload/mark.h"
+#include "preload/pending.h"
 #include "preload/pi_mutexes.h"
 #include "preload/threads.h"
+#include "preload/times.h"
 #include "preload/unsplit.h"
 
 extern "C" void mig_signal_entry(int, siginfo_t*, void*);
@@ -61,6 +67,8 @@ struct KernelAction {
 };
 
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
+
+alignas(64) char leader_stack[kLeaderStack];
 
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -293,6 +301,12 @@ void wait_until_all_left(uint32_t claimed) {
   while (load(&state.left) < leaving && clock_now(CLOCK_MONOTONIC) < deadline) sys(__NR_sched_yield);
 }
 
+void look_again(ThreadSlot* slot) {
+  note_thread_signals(slot);
+  store(&slot->look_again, 0);
+  futex_wake(&slot->look_again);
+}
+
 void park(ThreadSlot* slot, ucontext_t* frame) {
   slot->frame = frame;
   describe_thread(slot);
@@ -305,18 +319,32 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
     __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
     futex_wake(&state.returned);
   }
-  while (load(&state.stop) == kStopping) futex_wait(&state.stop, kStopping, kSecond);
+  while (load(&state.stop) == kStopping) {
+    if (load(&slot->look_again)) look_again(slot);
+    futex_wait(&state.stop, kStopping, kSecond);
+  }
   run_errand();
   resume_thread(slot);
 }
 
-/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives: of the process, since
-/// this thread may end before that.
+/// The main thread, or this one when that has ended.
+int32_t lasting_thread() {
+  auto main = static_cast<int32_t>(sys(__NR_getpid));
+  char letter = thread_state(main);
+  return letter == 'Z' || letter == 'X' ? static_cast<int32_t>(sys(__NR_gettid)) : main;
+}
+
+/// Asks for the request again a moment later, from a timer that is deleted when its signal arrives.
+///
+/// The signal is for one thread, and for one that does not end soon. One for the process wakes any thread that lets it
+/// through while this handler still blocks it; this thread takes it first as the handler ends, and the other comes out of
+/// epoll_wait, sigtimedwait or a socket with a timeout with EINTR although no handler runs in it.
 void request_again(const siginfo_t* info) {
   sigevent event{};
   event.sigev_value = info->si_value;
-  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_notify = SIGEV_SIGNAL | SIGEV_THREAD_ID;
   event.sigev_signo = state.signal;
+  event._sigev_un._tid = lasting_thread();
   itimerspec soon{{0, 0}, {0, kRequestDelay}};
   int32_t id = 0;
   if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);
@@ -331,15 +359,21 @@ bool is_withdrawn(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
-  if (is_withdrawn(info)) return nullptr;
+  if (is_withdrawn(info) || is_late(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     request_again(info);
     return nullptr;
   }
   uint32_t now = kRunning;
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-  if (!first && now == kLeaving && !is_errand(info)) request_again(info);
-  return first ? state.leader_stack + kLeaderStack : nullptr;
+  if (!first && now == kExecuting) ask_after_exec(info);
+  else if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
+  if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
+    store(&state.stop, kRunning);
+    if (!is_cut_signal(info)) request_again(info);
+    return nullptr;
+  }
+  return first ? leader_stack + kLeaderStack : nullptr;
 }
 
 KernelAction own_action() {
@@ -364,13 +398,8 @@ char* hand_to_libc(int signal, siginfo_t* info, ucontext_t* frame) {
   return nullptr;
 }
 
-}  // namespace
-
-extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame) {
-  if (!is_stop_signal(info)) {
-    if (signal == kStopSignal) return hand_to_libc(signal, info, frame);
-    return claim_for_request(info, frame);
-  }
+/// The stop signal: a slot's stack, or nullptr when the thread is not to stop here and now.
+char* claim_for_stop(const siginfo_t* info, const ucontext_t* frame) {
   if (load(&state.stop) != kStopping || !of_this_stop(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     uint32_t i = __atomic_fetch_add(&state.bounced, 1, __ATOMIC_ACQ_REL);
@@ -381,6 +410,26 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
   if (index >= state.slot_count) return nullptr;
   memset(slot_at(index), 0, sizeof(ThreadSlot));
   return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
+}
+
+/// A signal of ours for which nothing is done has ended the thread's system call all the same.
+void pass_over(ucontext_t* frame) {
+  Interruption stop{};
+  stop.frame = frame;
+  stop.blocked.number = -1;
+  stop.at = program_clock();
+  stop.generation = state.generation;
+  continue_call(stop);
+}
+
+}  // namespace
+
+extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame) {
+  bool stops = is_stop_signal(info);
+  if (!stops && signal == kStopSignal) return hand_to_libc(signal, info, frame);
+  char* stack = stops ? claim_for_stop(info, frame) : claim_for_request(info, frame);
+  if (!stack) pass_over(frame);
+  return stack;
 }
 
 /// The result is incremented when the thread has left the stack, which may then be given to another.
@@ -401,6 +450,7 @@ void install_handler() {
 }
 
 bool stop_threads() {
+  learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;
   state.bounced = state.parked = state.left = state.returned = 0;
@@ -416,6 +466,16 @@ bool stop_threads() {
   store(&state.claimed, 1);
   Targets targets;
   return gather(task_dir.get(), targets);
+}
+
+void note_late_signals() {
+  for (uint32_t i = 1; i < load(&state.claimed); ++i) {
+    ThreadSlot* slot = slot_at(i);
+    if (slot->dead || !thread_has_signals(slot->real_tid)) continue;
+    store(&slot->look_again, 1);
+    futex_wake(&state.stop);
+    while (load(&slot->look_again)) futex_wait(&slot->look_again, 1, kMillisecond);
+  }
 }
 
 void release_threads() {

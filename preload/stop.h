@@ -12,6 +12,9 @@ void install_handler();
 /// Stops all other threads. False: `state.failure` says why, and every thread runs again.
 bool stop_threads();
 
+/// Signals that other processes sent to stopped threads before those processes stood still: each thread notes its own.
+void note_late_signals();
+
 /// Lets the stopped threads go on. The stop is over when the leader has left its handler.
 void release_threads();
 

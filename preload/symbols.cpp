@@ -78,12 +78,21 @@ class Library {
   const uint16_t* versions_ = nullptr;
 };
 
+const link_map* own_map() {
+  const link_map* map = &mig_loader ? mig_loader.r_map : nullptr;
+  while (map && map->l_ld != _DYNAMIC) map = map->l_next;
+  return map;
+}
+
 }  // namespace
 
+const char* own_path() {
+  const link_map* map = own_map();
+  return map ? map->l_name : "";
+}
+
 void* next_symbol(const char* name) {
-  if (!&mig_loader) return nullptr;
-  const link_map* map = mig_loader.r_map;
-  while (map && map->l_ld != _DYNAMIC) map = map->l_next;
+  const link_map* map = own_map();
   uint32_t hash = gnu_hash(name);
   for (map = map ? map->l_next : nullptr; map; map = map->l_next)
     if (void* p = Library(map).find(name, hash)) return p;

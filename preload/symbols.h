@@ -3,6 +3,9 @@
 
 namespace mig {
 
+/// Where the loader found this library; empty: unknown.
+const char* own_path();
+
 /// What RTLD_NEXT would give for a symbol seen from libmig.so: the first default definition in a library behind it.
 void* next_symbol(const char* name);
 

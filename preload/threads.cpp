@@ -80,7 +80,7 @@ void learn_thread_layout() {
 
 void describe_thread(ThreadSlot* slot) {
   ThreadRecord& r = slot->record;
-  slot->stopped_at = clock_now(CLOCK_MONOTONIC) + monotonic_shift;
+  slot->at = program_clock();
   slot->generation = state.generation;
   note_thread_signals(slot);
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
@@ -124,7 +124,7 @@ void thread_came_back(ThreadSlot* slot) {
 void resume_thread(ThreadSlot* slot) {
   if (slot->back) thread_came_back(slot);
   return_thread_signals(slot);
-  continue_call(slot);
+  continue_call(*slot);
 }
 
 }  // namespace mig

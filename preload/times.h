@@ -4,6 +4,7 @@
 #include <sys/times.h>
 #include <time.h>
 
+#include "image/base/clock.h"
 #include "image/records.h"
 
 namespace mig {
@@ -24,6 +25,11 @@ extern int64_t monotonic_shift, boottime_shift;
 /// Counts changes of the shifts. A clock that was read before a change and is shifted after it would go back: who reads
 /// one compares this before and after, and reads again.
 extern uint32_t clock_epoch;
+
+/// The program's CLOCK_MONOTONIC, by system call.
+inline int64_t program_clock() {
+  return clock_now(CLOCK_MONOTONIC) + monotonic_shift;
+}
 
 /// What is added to the kernel's `clock` for the program.
 int64_t clock_shift(long clock);

@@ -37,8 +37,6 @@ MIG_ORIGINAL(scandir64);
 MIG_ORIGINAL(realpath);
 MIG_ORIGINAL(canonicalize_file_name);
 MIG_ORIGINAL(statx);
-MIG_ORIGINAL(execv);
-MIG_ORIGINAL(execve);
 
 /// stat(2) and its kin are functions of libc since 2.33; before, headers called these with a version number.
 template <class Buffer>
@@ -249,11 +247,4 @@ MIG_EXPORT char* canonicalize_file_name(const char* path) noexcept {
 MIG_EXPORT char* __realpath_chk(const char* path, char* resolved, size_t room) noexcept {
   if (room < 4096) abort();
   return realpath(path, resolved);
-}
-
-MIG_EXPORT int execve(const char* path, char* const argv[], char* const environment[]) noexcept {
-  return with_path(path, [&](const char* real) { return original_execve(real, argv, environment); });
-}
-MIG_EXPORT int execv(const char* path, char* const argv[]) noexcept {
-  return with_path(path, [&](const char* real) { return original_execv(real, argv); });
 }

@@ -20,6 +20,7 @@
 #include "preload/signalfd_reads.h"
 #include "preload/signals.h"
 #include "preload/state.h"
+#include "preload/stop.h"
 
 namespace mig {
 
@@ -96,7 +97,8 @@ __sighandler_t shown(int signal, __sighandler_t handler) {
 void hide_signal(int signal) {
   hidden_bit = bit_of(signal);
   kept_bits |= hidden_bit;
-  sys(__NR_rt_sigprocmask, SIG_UNBLOCK, &hidden_bit, nullptr, 8);
+  uint64_t open = hidden_bit | uint64_t{1} << (kStopSignal - 1);  // an exec may have left both blocked
+  sys(__NR_rt_sigprocmask, SIG_UNBLOCK, &open, nullptr, 8);
 }
 
 long change_mask(int how, const uint64_t* set, uint64_t* old) {

@@ -19,6 +19,7 @@
 
 #include "preload/child_waits.h"
 #include "preload/children.h"
+#include "preload/exec.h"
 #include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
@@ -87,6 +88,8 @@ constexpr int kOtherNumbers[] = {
     __NR_clock_gettime,
     __NR_times,
     __NR_getrusage,
+    __NR_execve,
+    __NR_execveat,
     __NR_fork,
     __NR_vfork,
     __NR_clone,
@@ -211,10 +214,11 @@ long create_timer(long clock, const sigevent* event, long timer) {
 }
 
 long fork_by(long number, long a, long b, long c, long d, long e) {
-  uint64_t generation = state.generation;
-  long child = sys(number, a, b, c, d, e);
-  if (child == 0) begin_as_child();
-  return child > 0 && generation == state.generation ? adopt_new_task(static_cast<int32_t>(child)) : child;
+  return born_by([&] {
+    long child = sys(number, a, b, c, d, e);
+    if (child == 0) begin_as_child();
+    return child;
+  });
 }
 
 }  // namespace
@@ -227,6 +231,7 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
   if (int at = mig_special_numbers.special[number]; at >= 2)
     return with_errno(call_with_ids(kIdNumbers[at - 2].call, number, a, b, c, d, e, f));
   auto i32 = [](long v) { return static_cast<int32_t>(v); };
+  auto words = [](long v) { return reinterpret_cast<char* const*>(v); };
   switch (number) {
     case __NR_getpid: return getpid();
     case __NR_gettid: return gettid();
@@ -297,6 +302,8 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_msgctl: return msgctl(i32(a), i32(b), reinterpret_cast<msqid_ds*>(c));
     case __NR_semctl: return semctl(i32(a), i32(b), i32(c), d);
     case __NR_timer_create: return with_errno(create_timer(a, reinterpret_cast<const sigevent*>(b), c));
+    case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
+    case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
     case __NR_fork:
     case __NR_clone:
     case __NR_clone3: return with_errno(fork_by(number, a, b, c, d, e));

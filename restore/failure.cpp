@@ -1,6 +1,7 @@
 #include "restore/failure.h"
 
 #include "image/base/file.h"
+#include "restore/meeting.h"
 
 namespace mig {
 
@@ -11,8 +12,8 @@ void give_up(Error error, const char* object, const char* cause) {
   t << "mig: " << object << ": " << cause << ". " << info->remedy << " (MIG";
   for (unsigned d = 1000; d; d /= 10) t.put(static_cast<char>('0' + info->code / d % 10));
   t << ")\n";
-  write_all(2, t.c_str(), t.size());
-  for (;;) sys(__NR_exit_group, info->exit);
+  if (claim_failure(info->exit)) write_all(2, t.c_str(), t.size());
+  end_restart(info->exit);
 }
 
 void give_up(Error error, const char* object, const char* action, long result) {

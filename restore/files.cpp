@@ -22,6 +22,7 @@ namespace {
 
 HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
+HomeArray<uint64_t> used;                 ///< bit per number that some process of the job has or reserves
 HomeArray<PreparedDescription> prepared;
 int standard[3] = {-1, -1, -1};  ///< the restart's own
 int next_aside = 3;
@@ -46,17 +47,16 @@ void read_descriptors() {
   }
 }
 
+void set_used(int fd) {
+  if (fd < 0) return;
+  size_t word = static_cast<size_t>(fd) / 64;
+  if (word >= used.size()) used.add(word + 1 - used.size());
+  used[word] |= 1UL << fd % 64;
+}
+
 bool is_used(int fd) {
-  size_t low = 0, high = descriptors.size();
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (descriptors[middle].fd == fd) return true;
-    if (descriptors[middle].fd < fd) low = middle + 1;
-    else high = middle;
-  }
-  for (int r : reserved)
-    if (r == fd) return true;
-  return false;
+  size_t word = static_cast<size_t>(fd) / 64;
+  return word < used.size() && (used[word] >> fd % 64 & 1);
 }
 
 /// What the restarting shell left open by mistake.
@@ -65,7 +65,7 @@ void close_strangers(int keep) {
   ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
   each_entry(dir.get(), [&](const char* name, unsigned char) {
     auto fd = static_cast<int>(Scan(name).number());
-    if (fd > 2 && fd != dir.get() && fd != keep && fd != image.fd()) strangers.push(fd);
+    if (fd > 2 && fd != dir.get() && fd != keep) strangers.push(fd);
     return true;
   });
   for (int fd : strangers) sys(__NR_close, fd);
@@ -144,13 +144,23 @@ void set_descriptor(PreparedDescription& p, long fd) {
   p.fd = move_aside(p.path, fd);
 }
 
+void reserve_numbers(const Plan& plan) {
+  size_t descriptions = 0;
+  for (const PlannedProcess& p : plan.processes) {
+    p.file.each_as<DescriptorRecord>(RecordType::kDescriptor, [](const DescriptorRecord& d, const char*) { set_used(d.fd); });
+    p.file.each_as<EpollEntryRecord>(RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*) { set_used(e.fd); });
+    p.file.each(RecordType::kDescription, [&](const RecordHeader*) { ++descriptions; });
+  }
+  close_strangers(options.ready_fd);
+  raise_descriptor_limit(used.size() * 64 + descriptions + 64);
+  if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
+}
+
 void prepare_files() {
   temporary_directory();
   read_descriptors();
-  close_strangers(options.ready_fd);
   int highest = descriptors.size() ? descriptors[descriptors.size() - 1].fd : 2;
   raise_descriptor_limit(static_cast<uint64_t>(highest) + descriptors.size() + 64);
-  if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
   image.set_fd(move_aside("the image", image.fd()));
   for (int i = 0; i < 3; ++i)
     if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);

@@ -1,7 +1,12 @@
 // Descriptors: opened aside while everything can still be given up, put into place when nothing can fail any more.
 #pragma once
+#include "restore/plan.h"
 
 namespace mig {
+
+/// Before anything is opened aside: learns which numbers the processes use, all of them together, since what they share is
+/// opened before they are forked. Closes what the restarting shell left open.
+void reserve_numbers(const Plan& plan);
 
 /// Opens every description on numbers that the program does not use. Changes nothing of the user's.
 void prepare_files();

@@ -82,6 +82,14 @@ void* home_memory(size_t bytes) {
   return p;
 }
 
+void* share_home_memory(size_t bytes, int fd) {
+  auto at = page_up(reinterpret_cast<uint64_t>(home_memory(page_up(bytes) + kPage)));
+  int kind = MAP_SHARED | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0);
+  long p = sys(__NR_mmap, at, page_up(bytes), PROT_READ | PROT_WRITE, kind, fd, 0L);
+  if (failed(p)) give_up(Error::kNoMemory, "the restart stub", "share memory between processes", p);
+  return reinterpret_cast<void*>(at);
+}
+
 void* Home::grow(void* old, size_t old_bytes, size_t bytes) {
   if (old && reinterpret_cast<uint64_t>(old) + old_bytes == used) {
     home_memory(bytes - old_bytes);

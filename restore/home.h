@@ -22,6 +22,9 @@ AddressRange home_range();
 /// Zeroed memory at home, aligned to 64; gives up when there is none left.
 void* home_memory(size_t bytes);
 
+/// The same on pages that the processes forked from this one share with it: of a file, or without one (-1).
+void* share_home_memory(size_t bytes, int fd);
+
 struct Home {
   static constexpr bool kGivesBack = false;
   static void* grow(void* old, size_t old_bytes, size_t bytes);

@@ -20,20 +20,38 @@ namespace {
 
 }  // namespace
 
-void ImageFile::open(const char* path, void* (*allocate)(size_t)) {
-  path_ = path;
-  long fd = open_path(path, O_RDONLY);
-  if (failed(fd)) give_up(Error::kNoImage, path, "open", fd);
+/// Returns the size of the file.
+uint64_t ImageFile::read_trailer(Trailer& trailer) {
+  long fd = open_path(path_, O_RDONLY);
+  if (failed(fd)) give_up(Error::kNoImage, path_, "open", fd);
   fd_ = static_cast<int>(fd);
   long size = sys(__NR_lseek, fd_, 0L, SEEK_END);
-  if (size < static_cast<long>(kDataOffset + sizeof trailer_)) truncated(path);
-  pread_all(fd_, &trailer_, sizeof trailer_, static_cast<uint64_t>(size) - sizeof trailer_);
+  if (size < static_cast<long>(kDataOffset + sizeof trailer)) truncated(path_);
+  auto end = static_cast<uint64_t>(size);
+  if (pread_all(fd_, &trailer, sizeof trailer, end - sizeof trailer) != sizeof trailer) truncated(path_);
+  return end;
+}
+
+void ImageFile::open(const char* path, void* (*allocate)(size_t)) {
+  path_ = path;
+  uint64_t size = read_trailer(trailer_);
   if (__builtin_memcmp(trailer_.magic, kTrailerMagic, sizeof trailer_.magic) != 0) truncated(path);
   if (trailer_.checksum != checksum(&trailer_, offsetof(Trailer, checksum))) damaged(path);
   if (trailer_.version != kFormatVersion || (trailer_.incompatible & ~kIncompatibleKnown))
     give_up(Error::kVersion, path, "its format is newer than this program");
-  if (trailer_.file_size != static_cast<uint64_t>(size)) truncated(path);
+  if (trailer_.file_size != size) truncated(path);
   read_tail(allocate);
+}
+
+void ImageFile::close() {
+  sys(__NR_close, fd_);
+  fd_ = -1;
+}
+
+void ImageFile::reopen() {
+  Trailer now{};
+  read_trailer(now);
+  if (__builtin_memcmp(&now, &trailer_, sizeof now) != 0) damaged(path_);
 }
 
 void ImageFile::read_header() {

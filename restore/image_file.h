@@ -13,6 +13,10 @@ class ImageFile {
  public:
   /// Opens the file and verifies its header, trailer and tail. Tables stand in memory from `allocate`.
   void open(const char* path, void* (*allocate)(size_t));
+  /// Closes the descriptor; the tables stay.
+  void close();
+  /// Opens it once more, for its data: it must be the file that the tables were read from.
+  void reopen();
   RecordReader records() const { return RecordReader(records_, records_size_); }
   const Elf64_Phdr* segments() const { return segments_; }
   size_t segment_count() const { return segment_count_; }
@@ -39,6 +43,7 @@ class ImageFile {
   const char* text(TextRole role, uint32_t* flags = nullptr) const;
 
  private:
+  uint64_t read_trailer(Trailer& trailer);
   void read_tail(void* (*allocate)(size_t));
   void find_records(const char* notes, uint64_t size);
   void read_header();

@@ -1,10 +1,21 @@
 // The restarted job's control block (image/job.h).
 #pragma once
+#include "image/job.h"
+#include "restore/lineage.h"
 
 namespace mig {
 
-/// Makes the job's file with this process as its member, while the stub still has the rights of the restarting user: the
-/// process may be somebody with less. Returns a descriptor for the library to map, or -1.
-int make_job();
+/// Makes the job's file, under another name yet, with an entry for every member and zombie, while the stub still has the rights
+/// of the restarting user: a process may be somebody with less. Every process inherits its descriptor.
+Job* make_job(const Plan& plan, const Lineage& lineage);
+int job_descriptor();
+
+/// The kernel's numbers of processes, groups and sessions, once all of them exist.
+void enter_numbers(Lineage& lineage);
+
+/// Gives the file its name: the job can be found.
+void publish_job();
+/// After a failure. Does nothing when it is not there.
+void remove_job();
 
 }  // namespace mig

@@ -1,21 +1,29 @@
 // mig-restart: turns the process that runs it into the one of the image.
 //
-//   read and verify the tables -> move home -> check -> open files aside -> clear the address space
-//   -> reload memory (verified) -> commit: settings, files, signals, threads -> release
+//   move home -> read and verify all tables -> plan the tree -> open what several share -> fork the tree; each process:
+//   check -> open files aside -> clear the address space -> reload memory (verified)
+//   -> commit: files, limits, credentials, timers -> release
 //
-// Nothing of the user's is changed before the commit; everything that can be refused is refused before it.
+// Nothing of the user's is changed before the commit, to which all come together; everything that can be refused is refused
+// before it.
+#include <utility>
+
 #include "image/base/clock.h"
 #include "image/resume.h"
 #include "restore/arch/x86_64/switch.h"
+#include "restore/birth.h"
 #include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/files.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/job.h"
+#include "restore/meeting.h"
 #include "restore/memory.h"
 #include "restore/options.h"
+#include "restore/plan.h"
 #include "restore/process.h"
+#include "restore/shared.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
 #include "restore/timers.h"
@@ -25,6 +33,9 @@ namespace mig {
 namespace {
 
 constexpr size_t kHomeBase = 64 << 20, kPerThread = 12 << 10;
+
+Plan plan;
+Lineage lineage;
 
 const char* keep(const char* text) {
   if (!text) return nullptr;
@@ -36,7 +47,9 @@ const char* keep(const char* text) {
 
 void keep_options(const Options& given) {
   options = given;
-  options.image = keep(given.image), options.core = keep(given.core);
+  options.image = keep(given.image);
+  options.cores = static_cast<const char**>(home_memory(static_cast<size_t>(given.core_count) * sizeof(char*)));
+  for (int i = 0; i < given.core_count; ++i) options.cores[i] = keep(given.cores[i]);
   options.vdso = keep(given.vdso);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
   for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
@@ -58,20 +71,12 @@ void tell_environment(ResumeInfo& info) {
   }
 }
 
-struct Clocks {
-  int64_t monotonic, boottime;
-};
-
-Clocks clocks_now() {
-  return {clock_now(CLOCK_MONOTONIC), clock_now(CLOCK_BOOTTIME)};
-}
-
-void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
+void tell_library(uint64_t vdso, const Clocks& clocks) {
   auto info = static_cast<ResumeInfo*>(home_memory(sizeof(ResumeInfo)));
   info->restarted = 1;
   info->real_pid = static_cast<int32_t>(sys(__NR_getpid));
   info->ready_fd = options.ready_fd;
-  info->job_fd = job;
+  info->job_fd = job_descriptor();
   tell_environment(*info);
   info->vdso = vdso;
   info->monotonic = clocks.monotonic, info->boottime = clocks.boottime;
@@ -86,13 +91,13 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   });
 }
 
-[[noreturn]] void restart(void* argument) {
-  keep_options(*static_cast<const Options*>(argument));
-  block_signals();
-  image.open(options.core, home_memory);
+[[noreturn]] void restart_process(const PlannedProcess& planned) {
+  image = planned.file;
+  image.reopen();
   check_process();
   check_mapped_files();
   prepare_files();
+  meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
   restore_memory();
@@ -101,40 +106,64 @@ void tell_library(uint64_t vdso, int job, const Clocks& clocks) {
   finish_memory();
   restore_signal_actions();
   create_threads();
-  Clocks clocks = clocks_now();
+  meet(BirthStep::kLoaded);
+  Clocks clocks = common_clocks();
   install_files(options.ready_fd);
-  int job = make_job();
+  if (&planned == plan.processes.begin()) publish_job();
   drop_to_process();
-  tell_library(vdso, job, clocks);
+  tell_library(vdso, clocks);
   sys(__NR_close, image.fd());
   restore_timers();
   release_all_threads();
 }
 
-void sort(AddressRange* r, size_t n) {
-  for (size_t i = 1; i < n; ++i)
-    for (size_t j = i; j && r[j - 1].start > r[j].start; --j) {
-      AddressRange t = r[j];
-      r[j] = r[j - 1], r[j - 1] = t;
-    }
+[[noreturn]] void restart(void* argument) {
+  keep_options(*static_cast<const Options*>(argument));
+  block_signals();
+  make_plan(plan);
+  plan_births(plan, lineage);
+  reserve_numbers(plan);
+  open_meeting(make_job(plan, lineage), lineage);
+  open_shared_things(plan);
+  restart_process(plan.processes[static_cast<size_t>(give_birth(lineage))]);
 }
 
-/// First life, wherever the kernel put the program: find a place that the image does not need.
-[[noreturn]] void leave() {
+/// Sorts by address: sifts each range down a heap.
+void sift(AddressRange* r, size_t at, size_t n) {
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && r[child].start < r[child + 1].start) ++child;
+    if (r[at].start >= r[child].start) return;
+    std::swap(r[at], r[child]);
+  }
+}
+void sort(AddressRange* r, size_t n) {
+  for (size_t i = n / 2; i-- > 0;) sift(r, i, n);
+  for (size_t i = n; i-- > 1;) {
+    std::swap(r[0], r[i]);
+    sift(r, 0, i);
+  }
+}
+
+/// What the tables and threads of one process need at home; its mappings are added to `taken`.
+uint64_t need_of(const char* core, Array<AddressRange>& taken) {
   ImageFile file;
-  file.open(options.core, map_pages);
-  Array<AddressRange> taken;
-  size_t threads = 0, mappings = 0;
-  file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& m, const char*) {
-    taken.push({m.start, m.end});
-    ++mappings;
-  });
+  size_t threads = 0, before = taken.size();
+  file.open(core, map_pages);
+  file.close();
+  file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& m, const char*) { taken.push({m.start, m.end}); });
   file.each(RecordType::kThread, [&](const RecordHeader*) { ++threads; });
+  return 2 * file.tail_size() + threads * kPerThread + (taken.size() - before) * 1024;
+}
+
+/// First life, wherever the kernel put the program: find a place that no process of the image needs.
+[[noreturn]] void leave() {
+  Array<AddressRange> taken;
+  uint64_t size = kHomeBase;
+  for (int i = 0; i < options.core_count; ++i) size += need_of(options.cores[i], taken);
   sort(taken.begin(), taken.size());
-  uint64_t size = page_up(kHomeBase + 2 * file.tail_size() + threads * kPerThread + mappings * 1024);
+  size = page_up(size);
   uint64_t base = find_free_range(taken.begin(), taken.size(), size);
   if (!base) give_up(Error::kNoMemory, "the restart stub", "no free range of addresses beside the image's");
-  sys(__NR_close, file.fd());
   move_home(base, size, restart, &options, sizeof options);
 }
 

@@ -30,11 +30,12 @@ void read_options(char** argv) {
   for (int i = 1; argv[i]; ++i) {
     const char* name = argv[i];
     if (name[0] != '-') {
-      options.core = name;
+      if (!options.core_count) options.cores = const_cast<const char**>(argv + i);
+      ++options.core_count;
       continue;
     }
     char* value = argv[i + 1];
-    if (!value) give_up(Error::kBadArgument, name, "a value is missing");
+    if (!value || options.core_count) give_up(Error::kBadArgument, name, "a value is missing, or it stands behind a file");
     ++i;
     if (text_equal(name, "--image")) options.image = value;
     else if (text_equal(name, "--job")) options.job = value;
@@ -45,8 +46,9 @@ void read_options(char** argv) {
     else if (text_equal(name, "--env") || text_equal(name, "--unset")) add_environment(value);
     else give_up(Error::kBadArgument, name, "unknown option");
   }
-  if (!options.image || !options.core || !options.job || !options.run_directory)
-    give_up(Error::kBadArgument, "mig-restart", "it is called by `mig restart` and wants --image, --job, --run-dir and a file");
+  if (!options.image || !options.core_count || !options.job || !options.run_directory)
+    give_up(Error::kBadArgument, "mig-restart",
+            "it is called by `mig restart` and wants --image, --job, --run-dir and process files");
 }
 
 const char* mapped_path(const char* path, char* buffer, size_t size) {

@@ -13,8 +13,9 @@ struct PathMap {
 };
 
 struct Options {
-  const char* image;  ///< directory
-  const char* core;   ///< process file in it
+  const char* image;   ///< directory
+  const char** cores;  ///< process files in it, the first process's first
+  int core_count;
   const char* job;
   const char* run_directory;
   int ready_fd;      ///< -1: none; one byte is written when every process is about to run

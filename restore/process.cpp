@@ -216,7 +216,6 @@ void restore_process() {
   sys(__NR_umask, p.umask);
   sys(__NR_personality, p.personality);
   if (p.thp_disable) sys(__NR_prctl, PR_SET_THP_DISABLE, p.thp_disable, 0, 0, 0);
-  if (p.child_subreaper) sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   if (p.tsc_mode > 1) sys(__NR_prctl, PR_SET_TSC, p.tsc_mode, 0, 0, 0);
   register_membarrier(p.membarrier);
   restore_oom_score(p.oom_score_adj);

@@ -18,6 +18,7 @@
 #include "restore/failure.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
+#include "restore/meeting.h"
 
 namespace mig {
 namespace {
@@ -137,6 +138,7 @@ void release_all_threads() {
   const ThreadRecord& t = *main_thread();
   if (!(t.flags & kThreadDead)) become(t);
   if (refused_what) give_up(Error::kNotPermitted, refused_what, "set", refused_result);
+  meet(RebirthStep::kRestored);
   store(&go, 1);
   futex_wake(&go);
   if (t.flags & kThreadDead)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -87,6 +89,20 @@ void discard_image(Request& request) {
   request.set_phase(Phase::kDone);
 }
 
+/// What every member has found: VPID.check. With several, each line says whose it is.
+Findings read_answers(const std::string& directory) {
+  std::map<int, Findings> by_vpid;
+  for (const auto& e : std::filesystem::directory_iterator(directory))
+    by_vpid[atoi(e.path().filename().c_str())] = parse_findings(slurp(e.path().string()));
+  Findings all;
+  for (auto& [vpid, findings] : by_vpid)
+    for (Finding& f : findings) {
+      if (by_vpid.size() > 1) f.object = fmt::format("process {}: {}", vpid, f.object);
+      all.push_back(std::move(f));
+    }
+  return all;
+}
+
 void ask(const JobPtr& job, Findings& found) {
   AnswerDirectory directory;
   Request request(job);
@@ -96,12 +112,12 @@ void ask(const JobPtr& job, Findings& found) {
     request.wait_for(Phase::kDone, kIdleLimit);
   } catch (const Problem& p) {
     if (request.phase() != Phase::kFailed) throw;
-    Findings told = parse_findings(slurp(directory.path() + "/check.txt"));
+    Findings told = read_answers(directory.path());
     found.insert(found.end(), told.begin(), told.end());
     if (!any(found, "blocked")) found.push_back({"blocked", "job " + job->name(), p.what()});
     return;
   }
-  Findings told = parse_findings(slurp(directory.path() + "/check.txt"));
+  Findings told = read_answers(directory.path());
   if (told.empty()) told.push_back({"ok", "job " + job->name(), "a checkpoint goes through"});
   found.insert(found.end(), told.begin(), told.end());
 }

@@ -83,7 +83,7 @@ std::string thread_status_field(int pid, int tid, const std::string& field) {
 bool process_alive(int pid, uint64_t start) {
   if (pid <= 0) return false;
   auto s = read_stat(pid);
-  return s && s->start == start && s->state != 'Z' && s->state != 'X';
+  return s && s->start <= start && s->state != 'Z' && s->state != 'X';
 }
 
 const char* state_word(char state) {

@@ -104,6 +104,19 @@ bool send_signal(const Member& m, int tid, int signal) {
   throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(errno));
 }
 
+/// A stopped process (Ctrl-Z) takes the signal only when it is continued; it stops again afterwards (preload/stopped.cpp).
+void continue_stopped(JobFile& job, const Member& member) {
+  auto stat = read_stat(member.pid);
+  if (!stat || stat->state != 'T') return;
+  for (Member& m : job->members)
+    if (m.pid == member.pid) __atomic_fetch_or(&m.flags, kMemberStopped, __ATOMIC_ACQ_REL);
+  siginfo_t info = {};
+  info.si_signo = SIGCONT, info.si_code = SI_QUEUE;
+  info.si_pid = getpid(), info.si_uid = getuid();
+  info.si_value.sival_int = kCutValue;
+  syscall(SYS_rt_sigqueueinfo, member.pid, SIGCONT, &info);
+}
+
 }  // namespace
 
 bool interrupted() {
@@ -117,9 +130,6 @@ void check_answerable(const Member& member, const std::string& object) {
   if (!tracer.empty() && tracer != "0")
     throw Problem(Error::kUnsupportedProcess, object, fmt::format("it is traced by process {} (a debugger)", tracer),
                   "Detach the debugger and ask again.");
-  if (stat->state == 'T')
-    throw Problem(Error::kRequesterTimeout, object, "it is stopped (SIGSTOP or Ctrl-Z) and cannot answer",
-                  fmt::format("Continue it with `kill -CONT {}` and ask again.", member.pid));
   std::string seccomp = status_field(member.pid, "Seccomp");
   if (seccomp == "1" || seccomp == "2")
     throw Problem(Error::kUnsupportedSetting, object,
@@ -225,6 +235,7 @@ int Request::ask_thread() {
     note_blocked_call(request_, member_.pid, tid);
     if (send_signal(member_, tid, (*job_)->signal)) break;
   }
+  continue_stopped(*job_, member_);
   return tid;
 }
 

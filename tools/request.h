@@ -45,7 +45,7 @@ class Request {
   bool sent_ = false;
 };
 
-/// Refuses a job that cannot take a signal now or must not get one: traced, stopped, under seccomp.
+/// Refuses a job that cannot take a signal now or must not get one: traced, under seccomp.
 void check_answerable(const Member& member, const std::string& object);
 
 /// Set by SIGINT, SIGTERM and SIGHUP while a Request lives.

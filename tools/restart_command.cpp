@@ -73,20 +73,25 @@ void check_assignments(const Arguments& a, const char* option) {
       throw Problem(Error::kBadArgument, fmt::format("--{} {}", option, v), "there is no `=` in it, or nothing before it");
 }
 
+/// Of those without a parent in the job (orphans are such too) the one that was born first.
 const ManifestProcess& first_process(const Manifest& m) {
+  const ManifestProcess* first = nullptr;
   for (const ManifestProcess& p : m.processes) {
     bool child = false;
     for (const ManifestProcess& other : m.processes) child = child || (other.vpid == p.vppid && other.vpid != p.vpid);
-    if (!child) return p;
+    if (!child && (!first || p.vpid < first->vpid)) first = &p;
   }
-  return m.processes[0];
+  return first ? *first : m.processes[0];
 }
 
 std::vector<std::string> stub_words(const Arguments& a, const std::string& image, const Manifest& m, const std::string& name) {
   std::vector<std::string> w = {stub_path(), "--image", image, "--job", name, "--run-dir", made_run_directory()};
   for (const char* option : {"map", "env", "unset"})
     for (const std::string& v : a.list(option)) w.insert(w.end(), {std::string("--") + option, v});
-  w.push_back(image + "/" + first_process(m).core);
+  const ManifestProcess& first = first_process(m);
+  w.push_back(image + "/" + first.core);
+  for (const ManifestProcess& p : m.processes)
+    if (&p != &first) w.push_back(image + "/" + p.core);
   return w;
 }
 
@@ -133,7 +138,7 @@ int restart_detached(std::vector<std::string> words) {
   if (child < 0) throw Problem(Error::kNoMemory, "fork", kernel_reason(errno));
   if (child == 0) {
     setsid();
-    words.insert(words.end() - 1, {"--ready-fd", std::to_string(ends[1])});
+    words.insert(words.begin() + 1, {"--ready-fd", std::to_string(ends[1])});
     become_stub(words, ends[1]);
   }
   close(ends[1]);

@@ -1,5 +1,6 @@
 // What several parts read off /proc/PID/stat.
 #pragma once
+#include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
 
@@ -21,6 +22,36 @@ inline char state_letter(const char* path) {
   return at[0] ? at[1] : 'X';
 }
 
+/// What /proc/PID/stat says of a process that ends in its fields. state 'X': there is none.
+struct ProcessStat {
+  char state;
+  int32_t ppid, pgid, sid, exit_signal;
+  uint64_t start;
+};
+inline ProcessStat process_stat(int32_t pid) {
+  char path[64], text[1024];
+  Text(path) << "/proc/" << pid << "/stat";
+  ProcessStat s{'X', 0, 0, 0, 0, 0};
+  if (read_text(path, text, sizeof text) <= 0) return s;
+  const char* at = behind_name(text);
+  if (!at[0]) return s;
+  s.state = at[1];
+  Scan scan(at + 2);
+  s.ppid = static_cast<int32_t>(scan.number()), s.pgid = static_cast<int32_t>(scan.number());
+  s.sid = static_cast<int32_t>(scan.number());
+  constexpr int kSid = 6, kStart = 22, kExitSignal = 38;
+  for (int field = kSid + 1; field < kStart; ++field) scan.number();
+  s.start = static_cast<uint64_t>(scan.number());
+  for (int field = kStart + 1; field < kExitSignal; ++field) scan.number();
+  s.exit_signal = static_cast<int32_t>(scan.number());
+  return s;
+}
+/// False also for a zombie, and for another process that has got the same pid.
+inline bool is_process_alive(int32_t pid, uint64_t start) {
+  ProcessStat s = process_stat(pid);
+  return s.state != 'X' && s.state != 'Z' && (!start || s.start <= start);
+}
+
 /// Field 22 of a stat file: together with the pid it names a process for as long as the host is up. 0: unknown.
 inline uint64_t start_time(const char* path) {
   char text[512];
@@ -31,6 +62,11 @@ inline uint64_t start_time(const char* path) {
 }
 inline uint64_t own_start_time() {
   return start_time("/proc/self/stat");
+}
+
+/// In the unit of a start time: no process that runs now has a later one.
+inline uint64_t start_time_now() {
+  return static_cast<uint64_t>(clock_now(CLOCK_BOOTTIME) / (kSecond / 100));
 }
 
 }  // namespace mig

@@ -97,6 +97,8 @@ class Text {
     }
     return put('"');
   }
+  /// Ends a text; another one may follow in the same buffer.
+  Text& end() { return put(0); }
   const char* c_str() const { return buffer_; }
   size_t size() const { return used_; }
   bool overflow() const { return overflow_; }

@@ -6,6 +6,7 @@ The comment line `// mig-test: ...` in a subject's source sets:
     peer=tcp                  the runner listens on 127.0.0.1; the port stands in the file `port`
     drops                     the program becomes another user: its image directory is open to all
     allocators                also with jemalloc, tcmalloc and mimalloc preloaded      long   only with --long
+    shaken                    also with checkpoints one after another and no restart
 """
 import glob
 import re
@@ -101,6 +102,24 @@ def restarted(name, a, generations, preload, case):
     subject.end(job.pid)
 
 
+def shaken(name, a, case):
+    """Checkpoints without a pause while it verifies: most of them meet a thread that enters or leaves a call."""
+    subject = Subject(case, name, a)
+    job = Job(case)
+    job.start(subject.argv(), options=("--keep", "2"))
+    for g in range(2):
+        subject.ready(g, job.pid)
+        case.file(f"d/check.{g}")
+        while not subject.result(g):
+            try:
+                job.checkpoint()
+            except Failure:
+                subject.result(g)  # it has ended with a failure of its own
+                raise
+    subject.ready(2, job.pid)
+    subject.end(job.pid)
+
+
 def refused(name, a, case):
     """The checkpoint is refused with the code, `mig check` says so too, and the program goes on."""
     subject = Subject(case, name, a)
@@ -143,6 +162,8 @@ def tests(options):
                 continue
             found.append(Test(f"subject/{name}/{label}", partial(restarted, name, a, generations, None), user=user,
                               timeout=limit, long="long" in a))
+        if "shaken" in a:
+            found.append(Test(f"subject/{name}/shaken", partial(shaken, name, a), timeout=timeout, long="long" in a))
         if "allocators" in a:
             for allocator, library in ALLOCATORS.items():
                 found.append(Test(f"subject/{name}/{allocator}", partial(with_allocator, name, a, generations, library), timeout=limit))

@@ -1,6 +1,7 @@
 """Selects tests, runs each in a worker process of its own, prints what happened.
 
-The last line is `N passed, N failed, N skipped`. Exit status 1 if any failed.
+What failed is told where it happened and once more at the end. The last line is `N passed, N failed, N skipped`.
+Exit status 1 if any failed.
 """
 import argparse
 import fnmatch
@@ -22,6 +23,7 @@ from . import host
 from .case import ORDINARY, Build, Case, Failure, Skip
 
 ROOT = Path(__file__).resolve().parents[2]
+GRACE = 60  # seconds that a worker whose test took too long has to tell where it hung
 MODULES = ("unit", "rules", "subjects", "kernel", "launch", "errors", "image", "programs", "scripts")
 
 
@@ -68,6 +70,17 @@ def selected(test, options):
     return any(fnmatch.fnmatch(test.name, p) or (not set(p) & set("*?[") and p in test.name) for p in options.patterns)
 
 
+def limit(case, seconds):
+    """After that time the test fails, and what runs below it is shown."""
+
+    def over(*_):
+        hung = [case.diagnose(p) for p in host.descendants(os.getpid()) if host.alive(p)]
+        raise Failure("\n".join([f"took longer than {seconds:g} s", *hung[:4]]))
+
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def work(test, options, directory):
     """In the worker: runs one test and leaves result.json."""
     os.setsid()
@@ -81,6 +94,7 @@ def work(test, options, directory):
         os.chown(scratch, test.user, test.user)
     case = Case(Build(options.build), scratch, test.user, ROOT)
     status, text = "failed", ""
+    limit(case, test.timeout)
     try:
         test.function(case)
         status = "passed"
@@ -91,11 +105,16 @@ def work(test, options, directory):
         text = f"{failure}\n{case.report()}"
     except Exception:
         text = traceback.format_exc() + case.report()
+    signal.setitimer(signal.ITIMER_REAL, 0)
     case.clean()
     left = host.end_descendants()
     if left and status == "passed":
         status, text = "failed", f"processes that would not die: {left}"
     (directory / "result.json").write_text(json.dumps({"status": status, "text": text}))
+
+
+def indented(text):
+    return "\n".join("    " + line for line in text.splitlines())
 
 
 class Runner:
@@ -119,14 +138,14 @@ class Runner:
             finally:
                 os._exit(0)
         now = time.monotonic()
-        self.running[pid] = (test, directory, now, now + test.timeout)
+        self.running[pid] = (test, directory, now, now + test.timeout + GRACE)
 
     def finish(self, pid, killed=False):
         test, directory, start, _ = self.running.pop(pid)
         try:
             result = json.loads((directory / "result.json").read_text())
         except (OSError, ValueError):
-            result = {"status": "failed", "text": f"took longer than {test.timeout:g} s" if killed else "the worker died"}
+            result = {"status": "failed", "text": f"took longer than {test.timeout + GRACE:g} s" if killed else "the worker died"}
         self.count[result["status"]] += 1
         took = time.monotonic() - start
         line = f"{result['status']:8}{test.name}  ({took:.1f} s)"
@@ -134,9 +153,9 @@ class Runner:
             line += f": {result['text']}"
         print(line)
         if result["status"] == "failed":
-            self.failures.append(test.name)
+            self.failures.append((test.name, result["text"]))
         if result["text"] and result["status"] != "skipped":
-            print("\n".join("    " + l for l in result["text"].splitlines()))
+            print(indented(result["text"]))
         sys.stdout.flush()
         if not (self.options.keep and result["status"] == "failed"):
             shutil.rmtree(directory, ignore_errors=True)
@@ -169,6 +188,14 @@ class Runner:
     def run(self):
         while self.queue or self.running:
             self.step()
+
+    def tell_failures(self):
+        """Again, all together: of a long log often only the end is kept."""
+        if not self.failures:
+            return
+        print("failed: " + " ".join(dict.fromkeys(name for name, _ in self.failures)))
+        for name, text in self.failures:
+            print(f"  {name}\n{indented(text)}")
 
 
 def readable_build(options, top):
@@ -208,8 +235,7 @@ def main(argv=None):
             print(f"kept: {top}")
     if left:
         print(f"processes that would not die: {left}")
-    if runner.failures:
-        print("failed: " + " ".join(dict.fromkeys(runner.failures)))
+    runner.tell_failures()
     print(f"{len(runner.queue) + sum(runner.count.values())} tests in {time.monotonic() - begin:.0f} s")
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**runner.count))
     return 1 if runner.count["failed"] or left else 0

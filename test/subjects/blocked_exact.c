@@ -1,6 +1,6 @@
 // Relative timeouts over checkpoints: each wait lasts as long as was asked for, by the program's own clock; it neither
 // starts again nor ends early (an upper bound in real time, hence one of the long tests). Also by system calls of the program's own, with every register looked at afterwards.
-// mig-test: timeout=90 long
+// mig-test: shaken timeout=90 long
 #include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <poll.h>

@@ -1,5 +1,6 @@
 // A relative sleep begun before the checkpoint ends when its time is over as the program counts it: not at once, and
 // without starting again from the beginning.
+// mig-test: shaken
 #include <poll.h>
 
 #include "subject.h"

@@ -1,5 +1,6 @@
 // Signals of the program's own that come while a checkpoint is being made: a blocking call that they end by nature ends,
 // one that the kernel repeats after their handler (SA_RESTART) goes on. A timer keeps sending them.
+// mig-test: shaken
 #include <poll.h>
 
 #include "subject.h"

@@ -1,5 +1,6 @@
 // Threads blocked without a timeout in futexes and signal waits: mutex, condition, semaphore, read-write lock, barrier,
 // raw futex in its forms, pause, sigsuspend, sigwaitinfo, plain sleep(3) of an hour.
+// mig-test: shaken
 #include <linux/futex.h>
 #include <semaphore.h>
 

@@ -1,0 +1,401 @@
+// The cut: all members stand still at the same time, save, and go on together.
+//
+// The leader is whoever takes the request. It signals a thread of each other member, after it has noted which call that
+// thread is blocked in (stop.cpp tells why), and looks through the table again and again until a whole look finds nobody who
+// still runs. New members enter the table before their parents report, so the last look sees them. Members report by a step
+// in their own entries; the word `changes` wakes the leader. Whoever waits looks every 50 ms whether the others live.
+//
+// Nothing of this happens in a job of one process but the look through the table.
+#include "preload/cut.h"
+
+#include <errno.h>
+
+#include "image/base/futex.h"
+#include "image/base/procfs.h"
+#include "image/base/text.h"
+#include "preload/ids.h"
+#include "preload/stopped.h"
+
+namespace mig {
+namespace {
+
+constexpr int64_t kLook = 50 * kMillisecond;
+constexpr int64_t kSaveLimit = 3600 * kSecond;
+constexpr int64_t kReturnLimit = 30 * kSecond;
+constexpr int64_t kEndLimit = 10 * kSecond;
+constexpr int64_t kMeetingLimit = 600 * kSecond;
+
+Role now;
+bool company;
+uint32_t number;  ///< of the cut that this process takes part in
+
+Cut& cut() {
+  return state.job->cut;
+}
+Member& own() {
+  return state.job->members[state.member];
+}
+uint32_t member_count() {
+  uint32_t n = load(&state.job->member_count);
+  return n < kMaxMembers ? n : kMaxMembers;
+}
+bool is_other(uint32_t index) {
+  return static_cast<int32_t>(index) != state.member && __atomic_load_n(&state.job->members[index].pid, __ATOMIC_ACQUIRE) > 0;
+}
+bool others_exist() {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (is_other(i)) return true;
+  return false;
+}
+uint64_t progress_at(uint32_t cut_number, uint32_t step) {
+  return uint64_t{cut_number} << 32 | step;
+}
+uint64_t progress_of(const Member& m) {
+  return __atomic_load_n(&m.progress, __ATOMIC_ACQUIRE);
+}
+void set_progress(Member& m, uint32_t cut_number) {
+  __atomic_store_n(&m.progress, progress_at(cut_number, 0), __ATOMIC_RELEASE);
+}
+uint32_t step_of(const Member& m) {
+  return static_cast<uint32_t>(progress_of(m));
+}
+bool takes_part(const Member& m) {
+  return progress_of(m) >> 32 == load(&cut().number);
+}
+bool has_done(const Member& m, CutStep step) {
+  return takes_part(m) && step_of(m) >= static_cast<uint32_t>(step);
+}
+bool is_leader_alive(uint32_t leader) {
+  if (!leader || leader > kMaxMembers) return false;
+  const Member& m = state.job->members[leader - 1];
+  return m.pid > 0 && is_process_alive(m.pid, m.start);
+}
+CutStep step_now() {
+  return static_cast<CutStep>(load(&cut().step));
+}
+void set_step(CutStep step) {
+  store(&cut().step, static_cast<uint32_t>(step));
+  futex_wake(&cut().step, true);
+}
+/// Only for its own cut: the next one may have begun for a member that has not quite left this one.
+void report_step(CutStep step) {
+  uint64_t before = progress_of(own());
+  while (before >> 32 == number)
+    if (__atomic_compare_exchange_n(&own().progress, &before, progress_at(number, static_cast<uint32_t>(step)), false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      break;
+  __atomic_fetch_add(&cut().changes, 1, __ATOMIC_ACQ_REL);
+  futex_wake(&cut().changes, true);
+}
+
+/// The first failure of the cut is the one that is told.
+void fail_cut() {
+  uint32_t none = 0, claimed = 2;
+  if (!__atomic_compare_exchange_n(&cut().failed, &none, claimed, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+  cut().code = static_cast<uint32_t>(state.failure.error);
+  Text text(cut().message);
+  if (now == Role::kFollows && !text_starts(state.failure.message, "process ")) text << "process " << state.vpid << ": ";
+  text << state.failure.message;
+  store(&cut().failed, 1);
+}
+bool has_failed() {
+  return load(&cut().failed) != 0;
+}
+/// What another member said becomes what this one says.
+void take_failure() {
+  for (int i = 0; i < 1000 && load(&cut().failed) == 2; ++i) futex_wait(&cut().failed, 2, kMillisecond, true);
+  if (load(&cut().failed) != 1) return;
+  state.failure.error = static_cast<Error>(cut().code);
+  text_copy(state.failure.message, cut().message, sizeof state.failure.message);
+}
+
+void note_blocked_call(Member& m, int32_t tid) {
+  char path[64], text[256];
+  m.target_tid = tid, m.target_call = -1, m.target_pc = 0;
+  Text(path) << "/proc/" << m.pid << "/task/" << tid << "/syscall";
+  if (read_text(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9') return;
+  Scan scan(text);
+  int64_t number = scan.number();
+  for (int i = 0; i < 7; ++i) scan.hex();
+  m.target_pc = scan.hex();
+  m.target_call = number;
+}
+
+/// A thread of the member that can take a signal: the first that has not ended.
+int32_t choose_thread(int32_t pid) {
+  char path[64];
+  Text(path) << "/proc/" << pid << "/task/" << pid << "/stat";
+  if (char s = state_letter(path); s != 'Z' && s != 'X') return pid;
+  Text(path) << "/proc/" << pid << "/task";
+  ScopedFd tasks(open_path(path, O_RDONLY | O_DIRECTORY));
+  int32_t found = pid;
+  if (tasks.ok())
+    each_entry(tasks.get(), [&](const char* name, unsigned char) {
+      auto tid = static_cast<int32_t>(Scan(name).number());
+      if (tid == pid) return true;
+      found = tid;
+      return false;
+    });
+  return found;
+}
+
+void stop_member(Member& m) {
+  int32_t tid = choose_thread(m.pid);
+  note_blocked_call(m, tid);
+  set_progress(m, cut().number);
+  siginfo_t info{};
+  info.si_signo = state.signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
+  info.si_value.sival_int = kCutValue;
+  if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) set_progress(m, cut().number - 1);
+  else if (process_stat(m.pid).state == 'T') continue_member(m);
+}
+
+bool refuse_member(const Member& m, const char* cause) {
+  char object[64];
+  Text(object) << "process " << m.vpid;
+  return refuse(Error::kThreadDoesNotStop, object, cause);
+}
+
+/// One look at all others. Returns how many still run; `first` is one of them. Every `thorough` look finds the dead.
+uint32_t look(bool thorough, uint32_t& first) {
+  uint32_t open = 0;
+  for (uint32_t i = 0; i < member_count(); ++i) {
+    Member& m = state.job->members[i];
+    if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
+    if (thorough && !is_process_alive(m.pid, m.start)) {
+      m.pid = 0;
+      continue;
+    }
+    if (!(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    first = i;
+    ++open;
+  }
+  return open;
+}
+
+/// The thread that was signalled has ended, and the signal with it.
+void signal_again() {
+  for (uint32_t i = 0; i < member_count(); ++i) {
+    Member& m = state.job->members[i];
+    if (!is_other(i) || !takes_part(m) || step_of(m)) continue;
+    char path[64];
+    Text(path) << "/proc/" << m.pid << "/task/" << m.target_tid << "/stat";
+    if (char s = state_letter(path); s == 'X' || s == 'Z') stop_member(m);
+  }
+}
+
+bool stop_members() {
+  int64_t limit = cut().limit > 0 ? cut().limit : state.stop_limit;
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
+  bool thorough = false;
+  for (;;) {
+    uint32_t seen = load(&cut().changes), first = 0;
+    if (!look(thorough, first) && !look(true, first)) return !has_failed();
+    if (has_failed()) return false;
+    thorough = futex_wait(&cut().changes, seen, kLook, true) == -ETIMEDOUT;
+    if (thorough) signal_again();
+    if (clock_now(CLOCK_MONOTONIC) > deadline)
+      return refuse_member(state.job->members[first], load(&state.job->members[first].flags) & kMemberExecuting
+                                                          ? "it has not got through its exec within the limit"
+                                                          : "it does not stop within the limit");
+  }
+}
+
+/// The leader waits until all that take part have done the step.
+bool await_members(CutStep step, int64_t limit, bool dead_fail) {
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
+  for (;;) {
+    uint32_t seen = load(&cut().changes), open = 0;
+    for (uint32_t i = 0; i < member_count(); ++i)
+      if (is_other(i) && takes_part(state.job->members[i]) && !has_done(state.job->members[i], step)) ++open;
+    if (!open) return true;
+    if (futex_wait(&cut().changes, seen, kLook, true) != -ETIMEDOUT) continue;
+    for (uint32_t i = 0; i < member_count(); ++i) {
+      Member& m = state.job->members[i];
+      if (!is_other(i) || !takes_part(m) || has_done(m, step) || is_process_alive(m.pid, m.start)) continue;
+      m.pid = 0;
+      if (dead_fail) return refuse_member(m, "it ended while the image was written");
+    }
+    if (clock_now(CLOCK_MONOTONIC) > deadline)
+      return refuse(Error::kThreadDoesNotStop, "a process of the job", "it does not answer");
+  }
+}
+
+/// A follower waits until the leader is at least at that step. False: the leader is dead, or has given up before.
+bool await_leader(CutStep step) {
+  for (;;) {
+    uint32_t s = load(&cut().step);
+    if (load(&cut().number) != number || s == 0) return false;
+    if (s >= static_cast<uint32_t>(step)) return true;
+    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && !is_leader_alive(load(&cut().leader)))
+      return refuse(Error::kInternal, "the checkpoint", "the process that led it has ended");
+  }
+}
+
+bool claim_cut() {
+  uint32_t leader = load(&cut().leader), self = static_cast<uint32_t>(state.member) + 1;
+  if (leader && leader != self && is_leader_alive(leader)) return false;
+  if (!__atomic_compare_exchange_n(&cut().leader, &leader, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
+  cut().failed = cut().code = cut().flags = cut().processes = 0;
+  cut().bytes = 0;
+  cut().limit = 0;
+  cut().partial[0] = cut().message[0] = 0;
+  __atomic_fetch_add(&cut().number, 1, __ATOMIC_ACQ_REL);
+  number = cut().number;
+  set_progress(own(), number);
+  return true;
+}
+
+void end_cut() {
+  set_step(CutStep::kOver);
+  store(&cut().leader, 0);
+}
+
+bool has_job() {
+  return state.job && state.member >= 0;
+}
+
+}  // namespace
+
+bool is_cut_signal(const siginfo_t* info) {
+  return info->si_code != SI_USER && info->si_value.sival_int == kCutValue;
+}
+
+bool is_late(const siginfo_t* info) {
+  if (!is_cut_signal(info)) return false;
+  return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || step_of(own());
+}
+
+Role claim_role(const siginfo_t* info) {
+  company = false;
+  if (is_cut_signal(info)) {
+    number = load(&cut().number);
+    return now = is_late(info) ? Role::kNone : Role::kFollows;
+  }
+  if (!has_job() || claim_cut()) return now = Role::kLeads;
+  return now = Role::kNone;
+}
+
+Role role() {
+  return now;
+}
+bool in_company() {
+  return company;
+}
+
+Request followed_request() {
+  Request request{};
+  request.from_mig = true;
+  request.flags = cut().flags;
+  request.blocked.number = -1;
+  if (own().target_tid == sys(__NR_gettid)) {
+    request.blocked.number = own().target_call;
+    request.blocked.program_counter = own().target_pc;
+  }
+  return request;
+}
+
+bool all_stopped(bool ok, const Request& request) {
+  if (!has_job()) return ok;
+  if (now == Role::kFollows) {
+    company = true;
+    if (!ok) fail_cut();
+    report_step(CutStep::kStopping);
+    return ok && await_leader(CutStep::kSaving) && step_now() == CutStep::kSaving;
+  }
+  cut().flags = request.flags;
+  if (request.from_mig) cut().limit = state.job->request.limit;
+  if (ok && others_exist()) {
+    company = true;
+    set_step(CutStep::kStopping);
+    ok = stop_members();
+    if (has_failed()) take_failure();
+  }
+  company = company && others_exist();
+  if (!ok) store(&cut().failed, 1);
+  return ok;
+}
+
+void show_place(const ImagePlace& place) {
+  if (!company || now != Role::kLeads) return;
+  text_copy(cut().partial, place.partial, sizeof cut().partial);
+}
+
+void begin_saving() {
+  if (company && now == Role::kLeads) set_step(CutStep::kSaving);
+}
+
+bool enter_place(ImagePlace& place) {
+  text_copy(place.partial, cut().partial, sizeof place.partial);
+  place.directory.reset(open_path(place.partial, O_RDONLY | O_DIRECTORY));
+  return place.directory.ok() || refuse_errno(Error::kNotWritable, place.partial, "open", -place.directory.error());
+}
+
+bool all_saved(bool ok, uint64_t bytes) {
+  if (!has_job()) return ok;
+  __atomic_fetch_add(&cut().bytes, bytes, __ATOMIC_ACQ_REL);
+  __atomic_fetch_add(&cut().processes, 1, __ATOMIC_ACQ_REL);
+  if (!company) return ok;
+  if (!ok) fail_cut();
+  if (now == Role::kFollows) {
+    report_step(CutStep::kSaving);
+    return ok;
+  }
+  if (ok && !await_members(CutStep::kSaving, kSaveLimit, true)) ok = false, fail_cut();
+  if (!ok) await_members(CutStep::kSaving, kSaveLimit, false);
+  if (has_failed()) take_failure();
+  return !has_failed();
+}
+
+bool must_end() {
+  return await_leader(CutStep::kReturning) && step_now() == CutStep::kEnding;
+}
+
+void end_members() {
+  if (!company) return;
+  set_step(CutStep::kEnding);
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kEndLimit;
+  for (uint32_t i = 0; i < member_count(); ++i)
+    while (is_other(i) && is_process_alive(state.job->members[i].pid, state.job->members[i].start) &&
+           clock_now(CLOCK_MONOTONIC) < deadline) {
+      timespec t = to_timespec(kMillisecond);
+      sys(__NR_nanosleep, &t, nullptr);
+    }
+}
+
+void begin_returning(bool ok) {
+  if (!ok && has_job()) fail_cut();
+  if (company && now == Role::kLeads) set_step(CutStep::kReturning);
+}
+
+void all_returned() {
+  if (!has_job() || !company) return;
+  if (now == Role::kFollows) {
+    report_step(CutStep::kReturning);
+    await_leader(CutStep::kOver);
+  } else {
+    await_members(CutStep::kReturning, kReturnLimit, false);
+  }
+}
+
+void leave_cut() {
+  if (has_job() && now == Role::kLeads) end_cut();
+  if (has_job() && now == Role::kFollows) report_step(CutStep::kReturning);
+  now = Role::kNone;
+  company = false;
+}
+
+void meet(RebirthStep step) {
+  if (!state.job || state.job->rebirth.expected < 2) return;
+  Rebirth& r = state.job->rebirth;
+  uint32_t* arrived = &r.arrived[static_cast<uint32_t>(step)];
+  __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
+  futex_wake(arrived, true);
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
+  for (uint32_t n; (n = load(arrived)) < r.expected && !load(&r.failed) && clock_now(CLOCK_MONOTONIC) < deadline;)
+    futex_wait(arrived, n, kLook, true);
+}
+
+}  // namespace mig

@@ -1,0 +1,16 @@
+// The children of this process, while it stands still: members of the job, dead ones, and those that mig does not cover.
+#pragma once
+#include "preload/image_writer.h"
+
+namespace mig {
+
+/// Waits until every child is a member of the job or dead. False: one is neither; `state.failure` names it.
+bool await_children(int64_t deadline);
+
+/// Writes a ChildRecord for each child that has ended and that nobody has waited for.
+bool save_dead_children(ImageWriter& writer);
+
+/// For `mig check`: refuses with the name of a child that mig does not cover, without waiting. True: there is none.
+bool all_children_covered();
+
+}  // namespace mig
