@@ -87,10 +87,10 @@ void enter_numbers(Lineage& lineage) {
 }
 
 int32_t process_number(int32_t virtual_number) {
-  for (uint32_t i = hash(virtual_number);; ++i) {
-    IdEntry e = job->ids.by_virtual[i & (kIdSlots - 1)];
-    if (!e.virtual_number || e.virtual_number == virtual_number) return e.real_number;
-  }
+  if (int32_t real = find_real(job->ids, virtual_number)) return real;
+  for (uint32_t i = 0; i < job->member_count; ++i)
+    if (job->members[i].vpid == virtual_number) return virtual_number;
+  return 0;
 }
 
 void publish_job() {
