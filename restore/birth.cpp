@@ -92,7 +92,9 @@ class Family {
   /// True in the new process.
   bool bring_forth(const Birth& b) {
     if (b.way == Way::kOrphan) return bring_forth_orphan(b);
-    return fork_with(b.way == Way::kSibling ? CLONE_PARENT | b.exit_signal : b.exit_signal) == 0;
+    auto pid = static_cast<int32_t>(fork_with(b.way == Way::kSibling ? CLONE_PARENT | b.exit_signal : b.exit_signal));
+    if (pid) expect_birth(static_cast<int32_t>(&b - &all_[0]), pid);
+    return !pid;
   }
 
   /// One for the outside goes there before anybody can adopt it, any other when its parent to be can.

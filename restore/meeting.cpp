@@ -121,6 +121,14 @@ void enter_meeting(int32_t birth) {
   if (load(&job->rebirth.failed)) end_restart(0);
 }
 
+void expect_birth(int32_t birth, int32_t pid) {
+  Newborn& child = nursery->born[birth];
+  uint64_t start = process_stat(pid).start;
+  uint64_t unknown = 0;
+  __atomic_compare_exchange_n(&child.start, &unknown, start, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&child.pid, pid, __ATOMIC_RELEASE);
+}
+
 void leave_meeting() {
   self = -1;
 }
