@@ -33,7 +33,7 @@ syscall:
     jae mig_failed_syscall
     ret
 2:  cmp $58, %rdi       // vfork
-    je 3f
+    je vfork
     cmp $435, %rdi      // clone3
     je 5f
     cmp $56, %rdi       // clone
