@@ -13,6 +13,10 @@ int job_descriptor();
 /// The kernel's numbers of processes, groups and sessions, once all of them exist.
 void enter_numbers(Lineage& lineage);
 
+/// What the program knows by these numbers; 0: nothing of this job. For processes and process groups.
+int32_t real_process(int32_t virtual_number);
+int32_t real_group(int32_t virtual_number);
+
 /// Gives the file its name: the job can be found.
 void publish_job();
 /// After a failure. Does nothing when it is not there.

@@ -22,6 +22,8 @@ enum class BirthStep {
 void open_meeting(Job* job, const Lineage& lineage);
 /// In each process as soon as it exists: `self` is its index in the lineage.
 void enter_meeting(int32_t self);
+/// The same by whoever has made it, since it may be killed before.
+void enter_newborn(int32_t birth, int32_t pid);
 /// In a process that is only a step between two others.
 void leave_meeting();
 /// The kernel's number of a process that has entered.
