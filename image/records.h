@@ -400,4 +400,35 @@ static_assert(sizeof(FileLockRecord) % 8 == 0 && sizeof(TerminalRecord) % 8 == 0
 static_assert(sizeof(ChildRecord) % 8 == 0);
 static_assert(sizeof(EpollEntryRecord) % 8 == 0 && sizeof(InotifyWatchRecord) % 8 == 0);
 
+/// Whether this program knows what a record of the type means.
+constexpr bool is_known(RecordType type) {
+  switch (type) {
+    case RecordType::kProcess:
+    case RecordType::kText:
+    case RecordType::kAuxv:
+    case RecordType::kCredentials:
+    case RecordType::kLimit:
+    case RecordType::kMapping:
+    case RecordType::kPackedPages:
+    case RecordType::kGuard:
+    case RecordType::kThread:
+    case RecordType::kExtendedState:
+    case RecordType::kSignalAction:
+    case RecordType::kPendingSignal:
+    case RecordType::kIntervalTimer:
+    case RecordType::kPosixTimer:
+    case RecordType::kDescription:
+    case RecordType::kDescriptor:
+    case RecordType::kFileLock:
+    case RecordType::kContents:
+    case RecordType::kEpollEntry:
+    case RecordType::kInotifyWatch:
+    case RecordType::kTerminal:
+    case RecordType::kSocketOption:
+    case RecordType::kSocketAddress:
+    case RecordType::kChild: return true;
+  }
+  return false;
+}
+
 }  // namespace mig

@@ -1,9 +1,10 @@
 // Children that begin to run.
 //
 // The child of a fork is a process of its own: it keeps the table of ids (its parent's number among them), has
-// its real pid as its virtual one if no member has that, and enters the job's table by itself. fork() runs the handlers of
-// pthread_atfork also where libc forks for the program (daemon, forkpty); _Fork() runs none, so it is wrapped. A vfork
-// child shares its parent's memory, and nothing of the process is touched until it has become another program.
+// its real pid as its virtual one if no member has that, and enters the job's table by itself. Where libc forks for the
+// program (daemon, forkpty), its handlers of pthread_atfork tell; they are asked for only then, since that costs each start of
+// a program. A vfork child shares its parent's memory, and nothing of the process is touched until it has become another
+// program.
 //
 // After a restart the kernel may give a child a number that a member has: then it gets another one (preload/ids.h), which
 // the parent is told by everything that returns a child's pid.
@@ -18,6 +19,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
 
@@ -26,15 +28,24 @@ extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(fork);
-MIG_ORIGINAL(forkpty);
-Hook<pid_t (*)()> original_Fork("_Fork");
+Hook<pid_t (*)()> original_fork("fork"), original_Fork("_Fork");
+MIG_ORIGINAL(daemon);
+Hook<int (*)(int*, char*, const termios*, const winsize*)> original_forkpty("forkpty");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
 template <class Birth>
 pid_t born_by(Birth birth) {
   uint64_t generation = state.generation;
   return number_of_child(birth(), generation);
+}
+
+bool watching = false;
+
+/// From now on libc tells of every fork, also of its own.
+void watch_forks() {
+  if (watching) return;
+  watching = true;
+  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
 }
 
 struct ChildStart {
@@ -49,7 +60,7 @@ int start_child(void* memory) {
 
 }  // namespace
 
-void begin_as_child() {
+MIG_START void begin_as_child() {
   if (!state.active) return;
   state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
   forget_own_ids();
@@ -61,10 +72,6 @@ pid_t number_of_child(pid_t child, uint64_t generation) {
   return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
 }
 
-void watch_forks() {
-  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
-}
-
 }  // namespace mig
 
 using namespace mig;
@@ -74,6 +81,18 @@ extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long resul
   return result > 0 ? adopt_new_task(static_cast<int32_t>(result)) : result;
 }
 
+/// The program's own handlers of pthread_atfork run before ours: what they are told must not come from the parent's caches.
+MIG_EXPORT pid_t fork() noexcept {
+  cached_pid = cached_tid = 0;
+  return born_by([] {
+    pid_t child = original_fork();
+    if (child == 0 && !watching) begin_as_child();
+    return child;
+  });
+}
+MIG_EXPORT pid_t __fork() noexcept {
+  return fork();
+}
 MIG_EXPORT pid_t _Fork() noexcept {
   return born_by([] {
     pid_t child = original_Fork();
@@ -81,14 +100,13 @@ MIG_EXPORT pid_t _Fork() noexcept {
     return child;
   });
 }
-MIG_EXPORT pid_t fork() noexcept {
-  return born_by([] { return original_fork(); });
+MIG_EXPORT int daemon(int keep_directory, int keep_streams) noexcept {
+  watch_forks();
+  return original_daemon(keep_directory, keep_streams);
 }
-MIG_EXPORT pid_t __fork() noexcept {
-  return fork();
-}
-MIG_EXPORT int forkpty(int* master, char* name, const termios* settings, const winsize* size) noexcept {
-  return born_by([&] { return original_forkpty(master, name, settings, size); });
+MIG_EXPORT int forkpty(int* terminal, char* name, const termios* settings, const winsize* size) noexcept {
+  watch_forks();
+  return born_by([&] { return original_forkpty(terminal, name, settings, size); });
 }
 
 /// Without CLONE_VM the child has a copy of this frame. With it, it shares its parent's memory as after vfork.

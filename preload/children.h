@@ -5,9 +5,7 @@
 
 namespace mig {
 
-/// fork: what the child must know of itself. Registered once, at the program's start.
-void watch_forks();
-/// In the child, where libc does not know of the fork.
+/// In the child of a fork: it is a process of its own.
 void begin_as_child();
 
 /// What the parent is told of a child that the kernel told it of, in the generation before the call. Born before a restart, it

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "image/base/text.h"
+#include "preload/start.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -117,7 +118,7 @@ void take_out(unsigned added) {
 
 }  // namespace
 
-SettingTexts take_settings() {
+MIG_START SettingTexts take_settings() {
   SettingTexts texts;
   for (char** e = environ; e && *e; ++e)
     if (int setting = setting_of(*e); setting >= 0 && !texts.value[setting] && *value_of(*e, setting))
@@ -126,7 +127,7 @@ SettingTexts take_settings() {
   return texts;
 }
 
-size_t covering_size(char* const environment[]) {
+MIG_START size_t covering_size(char* const environment[]) {
   if (!state.active) return 0;
   Scanned s = scan(environment);
   if (s.right == kAllRight) return 0;
@@ -135,7 +136,7 @@ size_t covering_size(char* const environment[]) {
   return size + (s.preload ? text_length(s.preload) + 1 : 0);
 }
 
-char** cover(char* const environment[], void* memory) {
+MIG_START char** cover(char* const environment[], void* memory) {
   Scanned s = scan(environment);
   auto array = static_cast<char**>(memory);
   auto base = reinterpret_cast<char*>(array + s.count + kCarried + 2);

@@ -8,7 +8,6 @@
 #include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
-#include "preload/children.h"
 #include "preload/cover.h"
 #include "preload/hidden_signal.h"
 #include "preload/ids.h"
@@ -16,6 +15,7 @@
 #include "preload/late.h"
 #include "preload/period.h"
 #include "preload/standard.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 #include "preload/symbols.h"
@@ -27,25 +27,25 @@ namespace {
 
 constexpr int64_t kDefaultStopLimit = 10 * kSecond;
 
-long number_from(const char* text, long otherwise) {
+MIG_START long number_from(const char* text, long otherwise) {
   return text ? Scan(text).number() : otherwise;
 }
 
 /// The path as it is from anywhere.
-void put_absolute(Text& t, const char* path) {
+MIG_START void put_absolute(Text& t, const char* path) {
   char here[PATH_MAX];
   if (*path != '/' && sys(__NR_getcwd, here, sizeof here) > 0) t << here << "/";
   t << path;
 }
 
-void choose_run_directory(const SettingTexts& texts) {
+MIG_START void choose_run_directory(const SettingTexts& texts) {
   Text path(state.run_directory);
   if (texts.value[kRun]) put_absolute(path, texts.value[kRun]);
   else if (texts.value[kXdg]) put_absolute(path, texts.value[kXdg]), path << "/mig";
   else path << "/tmp/mig-" << sys(__NR_geteuid);
 }
 
-void choose_name(const SettingTexts& texts) {
+MIG_START void choose_name(const SettingTexts& texts) {
   Text name(state.job_name);
   if (const char* given = texts.value[kName]; given && !strchr(given, '/')) {
     name << given;
@@ -76,13 +76,13 @@ void choose_settings(const SettingTexts& texts) {
 }
 
 /// The checkpoints at intervals are asked for in the first program's process, whatever it executes.
-void adopt_settings() {
+MIG_START void adopt_settings() {
   state.signal = state.job->signal;
   if (state.member == 0) state.period = state.job->settings.period;
   note_standard_streams();
 }
 
-void choose_library() {
+MIG_START void choose_library() {
   static char absolute[PATH_MAX];
   state.library = own_path();
   if (*state.library == '/') return;
@@ -91,7 +91,7 @@ void choose_library() {
   state.library = absolute;
 }
 
-__attribute__((constructor)) void enter() {
+__attribute__((constructor)) MIG_START void enter() {
   if (state.active) return;
   SettingTexts texts = take_settings();
   note_own_ids();
@@ -102,7 +102,6 @@ __attribute__((constructor)) void enter() {
   learn_tid_word();
   if (find_job()) adopt_settings();
   else choose_settings(texts);
-  watch_forks();
   install_handler();
   hide_signal(state.signal);
   start_period();
@@ -110,7 +109,7 @@ __attribute__((constructor)) void enter() {
   join_job();
 }
 
-__attribute__((destructor)) void leave() {
+__attribute__((destructor)) MIG_START void leave() {
   if (state.active && is_own_process()) leave_job();
 }
 

@@ -11,6 +11,7 @@
 
 #include "preload/executing.h"
 #include "preload/proc_paths.h"
+#include "preload/start.h"
 
 namespace mig {
 namespace {
@@ -75,7 +76,7 @@ long search(const char* file, char* const argv[], char* const environment[]) {
 
 }  // namespace
 
-long execute(const char* path, char* const argv[], char* const environment[]) {
+MIG_START long execute(const char* path, char* const argv[], char* const environment[]) {
   return with_cover(environment, [&](char* const* covered) { return execute_covered(path, argv, covered); });
 }
 
@@ -89,7 +90,7 @@ long execute_at(int directory, const char* path, char* const argv[], char* const
   });
 }
 
-long execute_searched(const char* file, char* const argv[], char* const environment[]) {
+MIG_START long execute_searched(const char* file, char* const argv[], char* const environment[]) {
   if (!*file) return -ENOENT;
   return with_cover(environment, [&](char* const* covered) {
     return strchr(file, '/') ? execute_or_script(file, argv, covered) : search(file, argv, covered);

@@ -12,6 +12,7 @@
 
 #include "image/base/file.h"
 #include "image/base/text.h"
+#include "preload/start.h"
 
 namespace mig {
 namespace {
@@ -56,7 +57,7 @@ const char* interpreter(char* head) {
 
 }  // namespace
 
-ExecTarget exec_target(int directory, const char* path, int flags) {
+MIG_START ExecTarget exec_target(int directory, const char* path, int flags) {
   alignas(8) char head[2][kHeadSize + 1];
   for (int i = 0; i <= kMostInterpreters; ++i) {
     if (!path) return ExecTarget::kNone;

@@ -15,6 +15,7 @@
 #include "preload/hidden_signal.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/start.h"
 #include "preload/stop.h"
 
 namespace mig {
@@ -36,7 +37,7 @@ uint64_t request_signals() {
 
 }  // namespace
 
-Executing::Executing(ExecTarget target) : target_(target) {
+MIG_START Executing::Executing(ExecTarget target) : target_(target) {
   if (target_ == ExecTarget::kNone || !state.active || !state.job || state.member < 0 || !is_own_process()) {
     target_ = ExecTarget::kNone;
     return;
@@ -51,7 +52,7 @@ Executing::Executing(ExecTarget target) : target_(target) {
   __atomic_fetch_or(own_flags(), kMemberExecuting, __ATOMIC_ACQ_REL);
 }
 
-Executing::~Executing() {
+MIG_START Executing::~Executing() {
   if (target_ == ExecTarget::kNone) return;
   store(&state.stop, kRunning);
   if (target_ == ExecTarget::kUncovered) {

@@ -16,6 +16,7 @@
 #include "image/base/procfs.h"
 #include "preload/mark.h"
 #include "preload/process.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"
 
@@ -115,7 +116,7 @@ int32_t process_vsid() {
   return noted_session = virtual_session(static_cast<int32_t>(sys(__NR_getsid, 0)));
 }
 
-void note_own_ids() {
+MIG_START void note_own_ids() {
   ids.real_pid = static_cast<int32_t>(sys(__NR_getpid));
   state.vpid = ids.real_pid;
   state.vppid = static_cast<int32_t>(sys(__NR_getppid));
@@ -138,7 +139,7 @@ void adopt_own_ids(int32_t virtual_pid, int32_t virtual_parent) {
   if (virtual_pid != ids.real_pid) set_first_tid(virtual_pid);
 }
 
-void forget_own_ids() {
+MIG_START void forget_own_ids() {
   forget_shown_tid();
   cached_pid = cached_tid = 0;
   ids.parent_fixed = false;

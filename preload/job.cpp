@@ -19,6 +19,7 @@
 #include "preload/late.h"
 #include "preload/process.h"
 #include "preload/standard.h"
+#include "preload/start.h"
 
 namespace mig {
 namespace {
@@ -88,7 +89,7 @@ void count_member(int32_t at) {
   known_count = now;
 }
 
-void enter_member(int32_t first) {
+MIG_START void enter_member(int32_t first) {
   state.member = claim_entry(first);
   if (state.member < 0) return;
   count_member(state.member);
@@ -111,7 +112,7 @@ void end_executing() {
   if (flags & kMemberAsked) ask_again(m.asked);
 }
 
-bool others_live() {
+MIG_START bool others_live() {
   for (uint32_t i = 0; i < member_count(); ++i)
     if (is_alive(state.job->members[i].pid)) return true;
   return false;
@@ -187,7 +188,7 @@ bool tell_written(const ImagePlace& place, const Request& request, int64_t began
 }
 
 /// Maps the file into state.job. A file of another size is not a job's.
-bool map_job(const char* path, int flags) {
+MIG_START bool map_job(const char* path, int flags) {
   ScopedFd fd(open_path(path, flags | O_NOFOLLOW, 0600));
   struct stat st;
   if (!fd.ok() || sys(__NR_fstat, fd.get(), &st) < 0 || st.st_uid != static_cast<uid_t>(sys(__NR_geteuid))) return false;
@@ -217,7 +218,7 @@ void forget_job() {
 }
 
 /// The mapped file is that of a job that lives: it has this process's entry or another living member.
-bool is_living_job() {
+MIG_START bool is_living_job() {
   if (memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0 || load(&state.job->cut.over)) return false;
   if (Member* own = own_entry()) {
     if (adopt_own_entry(own)) return true;
@@ -274,7 +275,7 @@ void enter_or_make(int32_t first) {
 
 }  // namespace
 
-bool find_job() {
+MIG_START bool find_job() {
   char path[512];
   Text text(path);
   job_path(text);
@@ -285,7 +286,7 @@ bool find_job() {
   return false;
 }
 
-void join_job() {
+MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
   enter_or_make(1);
@@ -303,7 +304,7 @@ void rejoin_job() {
   state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
 }
 
-void job_of_child() {
+MIG_START void job_of_child() {
   if (state.job) enter_or_make(state.member < 0 ? 1 : state.member + 1);
 }
 
@@ -318,7 +319,7 @@ void free_entry(Member& m, int32_t pid) {
   __atomic_store_n(&m.pid, 0, __ATOMIC_RELEASE);
 }
 
-void leave_job() {
+MIG_START void leave_job() {
   if (!state.job || state.member < 0) return;
   Member& own = state.job->members[state.member];
   state.member = -1;

@@ -6,11 +6,12 @@
 #include <time.h>
 
 #include "image/base/clock.h"
+#include "preload/start.h"
 #include "preload/state.h"
 
 namespace mig {
 
-void start_period() {
+MIG_START void start_period() {
   state.period_timer = -1;
   if (state.period <= 0) return;
   sigevent event{};

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "image/base/futex.h"
+#include "preload/start.h"
 #include "preload/terminal.h"
 
 namespace mig {
@@ -46,7 +47,7 @@ void note_inherited() {
   });
 }
 
-void note_standard_streams() {
+MIG_START void note_standard_streams() {
   for (int fd = 0; fd < 3; ++fd) {
     struct stat st;
     if (sys(__NR_fstat, fd, &st) == 0 && leads_outside(st.st_mode, st.st_rdev)) note_stream(fd, st, fd);

@@ -57,6 +57,7 @@ struct Failure {
   char message[900];
 };
 
+/// Every start of a program and every fork writes to the first part: it should lie in one page.
 struct State {
   int32_t vpid, vppid;   ///< of this process, for life
   bool active;           ///< the constructor is through
@@ -71,7 +72,6 @@ struct State {
   char* slots;         ///< slot_count * kSlotSize
   int32_t leader_tid;  ///< real
   uint32_t bounced;    ///< threads that may not be stopped where they are, since the stop began
-  int32_t bounced_tids[256];
   uint64_t generation;
   int64_t period;        ///< MIG_EVERY, nanoseconds; 0: only on request
   int32_t period_timer;  ///< kernel's timer id, -1: none
@@ -85,18 +85,20 @@ struct State {
   int32_t dumpable;       ///< as the program set it, noted for the length of a checkpoint
   int32_t standard_kept;  ///< bits 0..2: standard stream that led outside at the start
   uint64_t standard_inode[3], standard_device[3];
-  int32_t standard_fd[3];    ///< a descriptor that is that stream
-  int32_t standard_saved;    ///< bits: those that the image being written has
-  uint32_t inherited_count;  ///< other descriptors that led outside at the start
-  struct {
-    uint64_t device, inode;
-  } inherited[64];
+  int32_t standard_fd[3];               ///< a descriptor that is that stream
+  int32_t standard_saved;               ///< bits: those that the image being written has
+  uint32_t inherited_count;             ///< other descriptors that led outside at the start
   uint64_t vdso_start, vdso_end;        ///< of the running kernel
   uint64_t first_vdso, first_vdso_end;  ///< the one that libc knows, since the program's start
   int64_t stop_limit;                   ///< nanoseconds
   bool small_alternate_stack;           ///< the program has one that two signal frames do not fit on
   bool tiny_alternate_stack;            ///< not even one: ours must not be put there
   bool late;                            ///< what only a checkpoint needs has been learnt (preload/late.h)
+  // What few processes touch.
+  int32_t bounced_tids[256];
+  struct {
+    uint64_t device, inode;
+  } inherited[64];
   char images[4096];
   char executable[4096];  ///< /proc/self/exe in the first generation
   Failure failure;

@@ -36,6 +36,7 @@
 #include "preload/mark.h"
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
+#include "preload/start.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -444,7 +445,7 @@ extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char
   return &state.stop;
 }
 
-void install_handler() {
+MIG_START void install_handler() {
   KernelAction ours = own_action();
   sys(__NR_rt_sigaction, state.signal, &ours, nullptr, 8);
 }

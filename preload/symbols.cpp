@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "image/base/text.h"
+#include "preload/start.h"
 
 // Weak, so that ld.so does not become a needed library.
 extern "C" r_debug mig_loader asm("_r_debug") __attribute__((weak));
@@ -86,12 +87,12 @@ const link_map* own_map() {
 
 }  // namespace
 
-const char* own_path() {
+MIG_START const char* own_path() {
   const link_map* map = own_map();
   return map ? map->l_name : "";
 }
 
-void* next_symbol(const char* name) {
+MIG_START void* next_symbol(const char* name) {
   const link_map* map = own_map();
   uint32_t hash = gnu_hash(name);
   for (map = map ? map->l_next : nullptr; map; map = map->l_next)

@@ -22,6 +22,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/mark.h"
+#include "preload/start.h"
 
 namespace mig {
 namespace {
@@ -115,7 +116,7 @@ void thread_ends(void* round) {
 
 }  // namespace
 
-void learn_tid_word() {
+MIG_START void learn_tid_word() {
   auto self = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
   uint64_t address = 0;
   sys(__NR_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
@@ -159,7 +160,7 @@ void renew_tid_word(int32_t virtual_tid) {
   if (word && *word > 0 && (shown_tid.depth || *word != virtual_tid)) *word = real;
 }
 
-void forget_shown_tid() {
+MIG_START void forget_shown_tid() {
   shown_tid = {};
 }
 

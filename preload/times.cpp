@@ -9,6 +9,7 @@
 #include "image/base/clock.h"
 #include "image/base/futex.h"
 #include "preload/ids.h"
+#include "preload/start.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -123,7 +124,7 @@ long get_times(tms* times) {
   return r == -EFAULT ? r : r + monotonic_shift / kTick;
 }
 
-void forget_times() {
+MIG_START void forget_times() {
   earlier = {};
   earlier_thread_time = 0;
 }

@@ -19,6 +19,7 @@
 #include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/ids.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -143,7 +144,7 @@ void assign(F& function, const VdsoImage& vdso, const char* name) {
 
 }  // namespace
 
-void learn_vdso() {
+MIG_START void learn_vdso() {
   state.first_vdso = state.vdso_start = getauxval(AT_SYSINFO_EHDR);
   state.first_vdso_end = state.vdso_end = page_up(VdsoImage(state.vdso_start).end());
 }

@@ -6,6 +6,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/start.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -17,7 +18,7 @@ void leave_at_once() {
   if (state.active && state.job && is_own_process()) leave_job();
 }
 
-[[noreturn]] void end_now(int status) {
+[[noreturn]] MIG_START void end_now(int status) {
   leave_at_once();
   for (;;) sys(__NR_exit_group, status);
 }

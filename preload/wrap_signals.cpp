@@ -19,6 +19,7 @@
 #include "preload/result.h"
 #include "preload/signalfd_reads.h"
 #include "preload/signals.h"
+#include "preload/start.h"
 #include "preload/state.h"
 #include "preload/stop.h"
 
@@ -94,7 +95,7 @@ __sighandler_t shown(int signal, __sighandler_t handler) {
 
 }  // namespace
 
-void hide_signal(int signal) {
+MIG_START void hide_signal(int signal) {
   hidden_bit = bit_of(signal);
   kept_bits |= hidden_bit;
   uint64_t open = hidden_bit | uint64_t{1} << (kStopSignal - 1);  // an exec may have left both blocked

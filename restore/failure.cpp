@@ -1,9 +1,25 @@
 #include "restore/failure.h"
 
 #include "image/base/file.h"
+#include "restore/description.h"
 #include "restore/meeting.h"
 
 namespace mig {
+namespace {
+
+int messages = 2;
+
+}  // namespace
+
+void keep_messages() {
+  long fd = sys(__NR_dup, messages);
+  messages = failed(fd) ? -1 : move_aside("the caller's stderr", fd);
+}
+
+void end_messages() {
+  if (messages >= 0) sys(__NR_close, messages);
+  messages = -1;
+}
 
 void give_up(Error error, const char* object, const char* cause) {
   const ErrorInfo* info = error_info(static_cast<unsigned>(error));
@@ -12,7 +28,7 @@ void give_up(Error error, const char* object, const char* cause) {
   t << "mig: " << object << ": " << cause << ". " << info->remedy << " (MIG";
   for (unsigned d = 1000; d; d /= 10) t.put(static_cast<char>('0' + info->code / d % 10));
   t << ")\n";
-  if (claim_failure(info->exit)) write_all(2, t.c_str(), t.size());
+  if (claim_failure(info->exit)) write_all(messages, t.c_str(), t.size());
   end_restart(info->exit);
 }
 
@@ -26,7 +42,7 @@ void tell(const char* object, const char* what) {
   char buffer[5000];
   Text t(buffer);
   t << "mig: " << object << ": " << what << "\n";
-  write_all(2, t.c_str(), t.size());
+  write_all(messages, t.c_str(), t.size());
 }
 
 }  // namespace mig

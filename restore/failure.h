@@ -7,6 +7,11 @@
 
 namespace mig {
 
+/// From now on messages go to the caller's stderr even when descriptor 2 is the program's.
+void keep_messages();
+/// The restart has succeeded: nothing more is said.
+void end_messages();
+
 /// Prints `mig: OBJECT: CAUSE. REMEDY (MIGNNNN)` and ends the process.
 [[noreturn]] void give_up(Error error, const char* object, const char* cause);
 [[noreturn]] void give_up(Error error, const char* object, const char* action, long result);

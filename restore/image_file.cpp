@@ -90,6 +90,14 @@ void ImageFile::find_records(const char* notes, uint64_t size) {
     at += sizeof *h + note_align(h->n_namesz) + note_align(h->n_descsz);
   }
   if (!records_) give_up(Error::kVersion, path_, "it has no records of mig");
+  refuse_unknown();
+}
+
+void ImageFile::refuse_unknown() const {
+  RecordReader reader = records();
+  while (const RecordHeader* h = reader.next())
+    if ((h->flags & kRecordRequired) && !is_known(h->type))
+      give_up(Error::kVersion, path_, "it holds something that this program does not know and must not leave out");
 }
 
 const char* ImageFile::text(TextRole role, uint32_t* flags) const {

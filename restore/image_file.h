@@ -47,6 +47,7 @@ class ImageFile {
   void read_tail(void* (*allocate)(size_t));
   void find_records(const char* notes, uint64_t size);
   void read_header();
+  void refuse_unknown() const;
 
   const char* path_ = nullptr;
   int fd_ = -1;

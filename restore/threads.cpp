@@ -117,6 +117,7 @@ const ThreadRecord* main_thread() {
 }  // namespace
 
 void create_threads() {
+  keep_messages();
   image.each(RecordType::kThread, [](const RecordHeader* h) { threads.push(record_as<ThreadRecord>(h)); });
   uint32_t created = 0;
   for (const ThreadRecord& t : threads) {
@@ -139,6 +140,7 @@ void release_all_threads() {
   if (!(t.flags & kThreadDead)) become(t);
   if (refused_what) give_up(Error::kNotPermitted, refused_what, "set", refused_result);
   meet(RebirthStep::kRestored);
+  end_messages();
   store(&go, 1);
   futex_wake(&go);
   if (t.flags & kThreadDead)

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -416,6 +417,32 @@ def sockets(pid):
     return {link[8:-1] for link in links if link.startswith("socket:[")}
 
 
+def limit_lowered(case):
+    """A hard limit below what the program had is refused before anything is touched."""
+    r = Running(case)
+    image = r.image_of_dead()
+    low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    result = case.mig("restart", image, "--detach", expect=3, preexec_fn=low)
+    expect_error(result, "MIG0103")
+    if "limit" not in result.stderr:
+        raise Failure(result.stderr)
+    r.job.restart()
+    r.subject.check(0, r.job.pid)
+
+
+def late(case):
+    """What is refused when the descriptors are the program's already is told to who restarts, not to the program."""
+    with open(case.own_file("its stderr"), "ab") as its_stderr:
+        r = Running(case, "fd_lease", stderr=its_stderr)
+    image = r.image_of_dead()
+    with open(case.scratch / "d/leased"):
+        refuses(case, ("restart", image, "--detach"), "MIG0105", 3)
+    if (case.scratch / "its stderr").read_text():
+        raise Failure((case.scratch / "its stderr").read_text())
+    r.job.restart()
+    r.subject.check(0, r.job.pid)
+
+
 def explain(case):
     """Every code of the table has a page of its own."""
     case.build.need()
@@ -431,6 +458,6 @@ def explain(case):
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
     as_user = (no_such_job, job_gone, usage, two_at_once, mig_killed, job_killed, still_running, unwritable, file_limit, stopped_job, uninterruptible,
-               no_image, truncated, flipped, junk, file_missing, file_moved, output_cut, file_changed, port_taken, explain)
+               no_image, truncated, flipped, junk, file_missing, file_moved, output_cut, file_changed, port_taken, limit_lowered, late, explain)
     found = [Test(f"error/{f.__name__}", f, user=user, timeout=90) for f in as_user]
     return found + [Test(f"error/{f.__name__}", f, timeout=90) for f in (wrong_user, no_space)]

@@ -125,6 +125,39 @@ def check(case):
         raise Failure("--json")
 
 
+def fake_ssh(case, mig=True):
+    """An ssh that runs the command here; where `mig` is installed or not."""
+    directory = case.directory("bin")
+    ssh = case.file("bin/ssh", f"""#!/bin/sh
+echo "$@" >> {case.scratch}/bin/asked
+while [ "$1" != -- ]; do shift; done
+[ "$2" = known ] || {{ echo "ssh: Could not resolve hostname $2" >&2; exit 255; }}
+shift 2
+exec env PATH={case.build.mig.parent if mig else "/nowhere"} "$@"
+""")
+    ssh.chmod(0o755)
+    return {"PATH": f"{directory}:{os.environ['PATH']}"}
+
+
+def other_host(case):
+    """`mig doctor HOST` and `mig check --to HOST` ask the other host's mig over ssh."""
+    r = Running(case, "fd_files")
+    env = fake_ssh(case)
+    said = case.mig("doctor", "known", env=env, expect=(0, 3)).stdout
+    if said.splitlines()[2:4] != case.mig("doctor", expect=(0, 3)).stdout.splitlines()[2:4]:
+        raise Failure(said)
+    case.mig("check", "job", "--to", "known", env=env)
+    if "mig doctor --json" not in (case.scratch / "bin/asked").read_text():
+        raise Failure((case.scratch / "bin/asked").read_text())
+    for host, env in (("unknown", env), ("known", fake_ssh(case, mig=False))):
+        for words in (("doctor", host), ("check", "job", "--to", host)):
+            result = case.mig(*words, env=env, expect=None)
+            if not result.returncode or f"host {host}" not in result.stderr or "MIG" not in result.stderr:
+                raise Failure(f"{words}: {result.returncode} {result.stderr!r}")
+    case.mig("doctor", "--", "-oProxyCommand=true", expect=2)
+    r.goes_on()
+
+
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
-    return [Test(f"image/{f.__name__}", f, user=user, timeout=90) for f in (readelf, gdb, size, zero, commands, manifest, documentation, doctor, check)]
+    return [Test(f"image/{f.__name__}", f, user=user, timeout=90) for f in (readelf, gdb, size, zero, commands, manifest, documentation, doctor, check, other_host)]

@@ -7,6 +7,7 @@ import struct
 import subprocess
 from functools import partial
 
+from cases.subjects import Subject
 from runner.case import Failure, Skip
 from runner.job import Job
 from runner.main import ORDINARY, Test
@@ -142,6 +143,22 @@ def every(case):
     subject.end(job.pid)
 
 
+def environment(case):
+    """--env and --unset, as getenv sees them in the restarted program; both count for later generations too."""
+    subject, job = Subject(case, "environment", {}), Job(case)
+    case.later(job.release)
+    job.start(subject.argv(), env={"GIVEN_STAYS": "1", "GIVEN_CHANGES": "old", "GIVEN_GOES": "there"})
+    case.file("d/wanted", "GIVEN_STAYS=1\nGIVEN_CHANGES=a new and longer value\nGIVEN_GOES\nGIVEN_COMES==\n")
+    for g, options in enumerate((("--env", "GIVEN_CHANGES=a new and longer value", "--unset", "GIVEN_GOES", "--env", "GIVEN_COMES=="), ())):
+        subject.ready(g, job.pid)
+        job.checkpoint_and_kill()
+        job.restart(*options)
+        subject.check(g, job.pid)
+    for wrong in ("NAME", "=x"):
+        if "MIG" not in case.mig("restart", job.image, "--env", wrong, expect=2).stderr:
+            raise Failure(f"--env {wrong}")
+
+
 def refused(program, code, case):
     """Refused before it is started, with the code, exit status 3 and nothing on stdout."""
     case.build.need()
@@ -165,6 +182,18 @@ def setuid(case):
     shutil.copy(case.build.tools / "hello", copy)
     os.chown(copy, 65533, 65533)
     os.chmod(copy, 0o4755)
+    return copy
+
+
+def file_capabilities(case):
+    if os.geteuid():
+        raise Skip("needs root to give a program capabilities")
+    copy = case.scratch / "capable"
+    shutil.copy(case.build.tools / "hello", copy)
+    try:  # struct vfs_cap_data, revision 2, effective: CAP_NET_BIND_SERVICE
+        os.setxattr(copy, "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+    except OSError as error:
+        raise Skip(f"security.capability: {error}")
     return copy
 
 
@@ -198,10 +227,11 @@ def no_program(case):
 
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
-    found = [Test(f"launch/{f.__name__}", f, user=user) for f in (preload, by_pid, migrun, status, foreground, keep_and_copies, every, no_program)]
+    found = [Test(f"launch/{f.__name__}", f, user=user) for f in (preload, by_pid, migrun, status, foreground, environment, keep_and_copies, every, no_program)]
     for name, program, code in (("static", built("hello-static"), "MIG0020"), ("static-pie", built("hello-static-pie"), "MIG0020"),
                                 ("32-bit", other_elf(1, 3), "MIG0021"), ("aarch64", other_elf(2, 183), "MIG0021"),
-                                ("setuid", setuid, "MIG0022"), ("script-static", script(built("hello-static")), "MIG0023"),
+                                ("setuid", setuid, "MIG0022"), ("file-capabilities", file_capabilities, "MIG0022"),
+                                 ("script-static", script(built("hello-static")), "MIG0023"),
                                 ("script-32-bit", script(other_elf(1, 3)), "MIG0023")):
         found.append(Test(f"refused/{name}", partial(refused, program, code), user=user))
     return found

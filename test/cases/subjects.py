@@ -6,6 +6,7 @@ The comment line `// mig-test: ...` in a subject's source sets:
     peer=tcp                  the runner listens on 127.0.0.1; the port stands in the file `port`
     drops                     the program becomes another user: its image directory is open to all
     allocators                also with jemalloc, tcmalloc and mimalloc preloaded      long   only with --long
+    dies=SIGNAL ways=A,B,...  also told, after restarts, to end in each of these ways, by that signal
     shaken                    also with checkpoints one after another and no restart
 """
 import glob
@@ -120,6 +121,26 @@ def shaken(name, a, case):
     subject.end(job.pid)
 
 
+def dies(name, a, way, case):
+    """Restarted twice, it is told how to end and does so by the signal it should."""
+    subject = Subject(case, name, a)
+    job = Job(case)
+    case.later(job.release)
+    job.start(subject.argv())
+    for g in range(2):
+        subject.ready(g, job.pid)
+        job.checkpoint_and_kill()
+        job.restart()
+        if g == 1:
+            case.file("d/how", way)
+        case.file(f"d/check.{g}")
+        if g == 0:
+            case.wait(lambda: subject.result(0), "result.0", pid=job.pid)
+    status = case.end_status(job.pid)
+    if status != -int(a["dies"]):
+        raise Failure(f"{way}: it ended with {status}, not by signal {a['dies']}")
+
+
 def refused(name, a, case):
     """The checkpoint is refused with the code, `mig check` says so too, and the program goes on."""
     subject = Subject(case, name, a)
@@ -162,6 +183,8 @@ def tests(options):
                 continue
             found.append(Test(f"subject/{name}/{label}", partial(restarted, name, a, generations, None), user=user,
                               timeout=limit, long="long" in a))
+        for way in a["ways"].split(",") if "dies" in a else ():
+            found.append(Test(f"subject/{name}/{way}", partial(dies, name, a, way), timeout=timeout))
         if "shaken" in a:
             found.append(Test(f"subject/{name}/shaken", partial(shaken, name, a), timeout=timeout, long="long" in a))
         if "allocators" in a:

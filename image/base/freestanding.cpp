@@ -1,6 +1,10 @@
 // What the compiler expects of any environment: it may emit calls to these.
 #include <stddef.h>
 
+// Hidden: in a library they are its own, not the program's. The compiler forgets an attribute of names like these, so the
+// assembler is told.
+asm(".hidden memcpy, memmove, memset, memcmp, strlen");
+
 extern "C" {
 void* memcpy(void* to, const void* from, size_t n) {
   void* at = to;
