@@ -16,6 +16,7 @@
 #include "restore/failure.h"
 #include "restore/image_file.h"
 #include "restore/options.h"
+#include "restore/terminal.h"
 
 namespace mig {
 namespace {
@@ -169,6 +170,7 @@ void prepare_files() {
 
 void install_files(int keep) {
   for (PreparedDescription& p : prepared) finish_description(p);
+  take_terminal();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   close_rest(keep);

@@ -135,6 +135,10 @@ void leave_meeting() {
   self = -1;
 }
 
+bool is_first_process() {
+  return self == 0;
+}
+
 int32_t real_number(int32_t birth) {
   return __atomic_load_n(&nursery->born[birth].pid, __ATOMIC_ACQUIRE);
 }

@@ -26,6 +26,8 @@ void enter_meeting(int32_t self);
 void enter_newborn(int32_t birth, int32_t pid);
 /// In a process that is only a step between two others.
 void leave_meeting();
+/// The job's first process, which became of the restart itself.
+bool is_first_process();
 /// The kernel's number of a process that has entered.
 int32_t real_number(int32_t birth);
 
