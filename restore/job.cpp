@@ -87,10 +87,7 @@ void enter_numbers(Lineage& lineage) {
 }
 
 int32_t process_number(int32_t virtual_number) {
-  for (uint32_t i = hash(virtual_number);; ++i) {
-    IdEntry e = job->ids.by_virtual[i & (kIdSlots - 1)];
-    if (!e.virtual_number || e.virtual_number == virtual_number) return e.real_number;
-  }
+  return find_real(job->ids, virtual_number);
 }
 
 void publish_job() {
