@@ -339,6 +339,7 @@ struct EpollEntryRecord {
   uint32_t events;
   uint32_t description;  ///< that was registered under `fd`
   uint64_t data;
+  uint64_t shared;  ///< its number within the job where this process does not have it any more; 0: `description` names it
 };
 
 struct InotifyWatchRecord {  // tail: path

@@ -43,10 +43,10 @@ class Findings {
     state.failure = {};
   }
   bool complete() const { return complete_; }
-  long write(const char* directory) {
-    char path[4200];
-    Text(path) << directory << "/" << process_vpid() << ".check";
-    ScopedFd fd(open_path(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  long write(int directory) {
+    char name[48];
+    Text(name) << process_vpid() << ".check";
+    ScopedFd fd(open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
     return fd.ok() ? write_all(fd.get(), text_.begin(), text_.size()) : fd.get();
   }
 
@@ -94,8 +94,7 @@ void check_threads(Findings& findings) {
 
 }  // namespace
 
-bool write_check() {
-  if (!open_scratch()) return refuse(Error::kPendingLost, "working memory", "the kernel gave none");
+bool write_check(int directory) {
   Findings findings;
   ImageWriter writer;
   if (checkpoints_forbidden()) findings.add("blocked", "the program", "it called mig_forbid()");
@@ -103,9 +102,8 @@ bool write_check() {
   if (!save_process(writer)) findings.add_failure();
   check_threads(findings);
   check_mappings(findings);
-  if (!check_files(writer, -1, tell, &findings)) findings.add_failure();
-  long r = findings.complete() ? findings.write(state.job->request.partial) : -ENOMEM;
-  close_scratch();
+  if (!check_files(writer, directory, tell, &findings)) findings.add_failure();
+  long r = findings.complete() ? findings.write(directory) : -ENOMEM;
   return r >= 0 || refuse_errno(Error::kNotWritable, "the findings", "write", r);
 }
 

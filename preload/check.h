@@ -3,7 +3,7 @@
 
 namespace mig {
 
-/// Writes check.txt into the directory of the request, one line per finding: verdict, object, reason, separated by tabs.
-bool write_check();
+/// Writes VPID.check into the directory, one line per finding: verdict, object, reason, separated by tabs.
+bool write_check(int directory);
 
 }  // namespace mig

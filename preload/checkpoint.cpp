@@ -29,6 +29,7 @@
 #include "preload/process.h"
 #include "preload/restarted.h"
 #include "preload/room.h"
+#include "preload/shared.h"
 #include "preload/signals.h"
 #include "preload/stop.h"
 #include "preload/stopped.h"
@@ -104,18 +105,32 @@ bool find_place(ImagePlace& place) {
   return true;
 }
 
+/// In a job of several processes: the table of what they share.
+bool make_common_table(const ScopedFd& directory) {
+  return !in_company() || role() != Role::kLeads || make_shared_table(directory.get(), cut_size());
+}
+bool open_common_table(const ScopedFd& directory) {
+  return !in_company() || open_shared_table(directory.get());
+}
+void remove_common_table(const ScopedFd& directory) {
+  if (in_company() && role() == Role::kLeads) remove_shared_table(directory.get());
+}
+
 bool save_image(ImagePlace& place, int64_t began) {
   bool scratch_open = open_scratch();
   uint64_t bytes = 0;
-  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) && find_place(place);
+  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) && find_place(place) &&
+            make_common_table(place.directory);
   if (ok) begin_saving();
   if (!ok && role() == Role::kLeads) {
     if (scratch_open) close_scratch();
     return false;
   }
-  ok = ok && note_pending_signals() && write_process_file(place.directory.get(), bytes);
+  ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
+  close_shared_table();
   if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
   ok = all_saved(ok, bytes);
+  remove_common_table(place.directory);
   if (ok && role() == Role::kLeads) ok = write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
   if (scratch_open) close_scratch();
   if (!ok) discard_file_size_signal();
@@ -136,8 +151,17 @@ bool conclude(ImagePlace& place, const Request& request, bool ok, int64_t began)
 
 /// `mig check`: every member tells what it finds.
 bool check_members() {
+  bool scratch_open = open_scratch();
+  ScopedFd directory(open_path(state.job->request.partial, O_RDONLY | O_DIRECTORY));
+  bool ok = scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none");
+  if (ok && !directory.ok()) ok = refuse_errno(Error::kNotWritable, "the findings", "open their directory", directory.get());
+  ok = ok && make_common_table(directory);
   begin_saving();
-  bool ok = all_saved(write_check(), 0);
+  ok = ok && open_common_table(directory) && write_check(directory.get());
+  close_shared_table();
+  ok = all_saved(ok, 0);
+  remove_common_table(directory);
+  if (scratch_open) close_scratch();
   if (role() == Role::kLeads) begin_returning(ok);
   else must_end();
   return ok;

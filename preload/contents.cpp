@@ -17,20 +17,15 @@ namespace {
 
 constexpr size_t kPiece = 256 << 10;
 
-struct Object {
-  uint64_t device, inode;
-};
-// Arrays in scratch memory: forgotten, not freed.
-ScratchArray<Object>* objects;
+// In scratch memory: forgotten, not freed.
 ScratchArray<CarriedFile>* files;
 char* piece;
 
 bool prepare() {
   if (files) return true;
-  objects = static_cast<ScratchArray<Object>*>(scratch(sizeof *objects));
   files = static_cast<ScratchArray<CarriedFile>*>(scratch(sizeof *files));
   piece = static_cast<char*>(scratch(kPiece));
-  if (objects && files && piece) return true;
+  if (files && piece) return true;
   files = nullptr;
   return false;
 }
@@ -118,7 +113,6 @@ bool save_inline(Saving& saving, const OpenDescription& d, int fd) {
 }  // namespace
 
 void forget_contents() {
-  objects = nullptr;
   files = nullptr;
   prepare();
 }
@@ -129,20 +123,12 @@ bool save_bytes(Saving& saving, const OpenDescription& d, const void* data, size
 }
 
 bool save_file_contents(Saving& saving, const OpenDescription& d, int fd) {
-  if (saving.only_looking() || object_carried(d.record.device, d.record.inode)) return true;
-  if (!prepare() || !objects->push({d.record.device, d.record.inode})) return saving.out_of_memory();
+  if (!prepare()) return saving.out_of_memory();
   if (d.record.size <= kInlineContents) return save_inline(saving, d, fd);
   long position = sys(__NR_lseek, fd, 0L, SEEK_CUR);
   bool ok = save_carried(saving, d, fd);
   if (fd == d.fd && position >= 0) sys(__NR_lseek, fd, position, SEEK_SET);
   return ok;
-}
-
-bool object_carried(uint64_t device, uint64_t inode) {
-  if (objects)
-    for (const Object& o : *objects)
-      if (o.inode == inode && o.device == device) return true;
-  return false;
 }
 
 const CarriedFile* carried_files(size_t& count) {

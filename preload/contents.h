@@ -10,11 +10,8 @@ void forget_contents();
 /// Bytes that belong to the description written last (one message, where there are messages).
 bool save_bytes(Saving& saving, const OpenDescription& d, const void* data, size_t size);
 
-/// The whole of a file, which `fd` (readable) refers to. A second description of the same file adds nothing.
+/// The whole of a file, which `fd` (readable) refers to.
 bool save_file_contents(Saving& saving, const OpenDescription& d, int fd);
-
-/// Did the contents of this object go into the image by way of a descriptor?
-bool object_carried(uint64_t device, uint64_t inode);
 
 /// A file that stands beside the process files in the image.
 struct CarriedFile {

@@ -294,6 +294,26 @@ bool in_company() {
   return company;
 }
 
+uint32_t cut_size() {
+  uint32_t n = 1;
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (is_other(i) && takes_part(state.job->members[i])) ++n;
+  return n;
+}
+
+bool cut_stands() {
+  if (has_failed()) return refuse(Error::kInternal, "the checkpoint", "another process could not be saved");
+  if (now == Role::kFollows)
+    return is_leader_alive(load(&cut().leader)) ||
+           refuse(Error::kInternal, "the checkpoint", "the process that led it has ended");
+  for (uint32_t i = 0; i < member_count(); ++i) {
+    const Member& m = state.job->members[i];
+    if (is_other(i) && takes_part(m) && !is_process_alive(m.pid, m.start))
+      return refuse_member(m, "it ended while the image was written");
+  }
+  return true;
+}
+
 Request followed_request() {
   Request request{};
   request.from_mig = true;

@@ -18,6 +18,9 @@ bool is_cut_signal(const siginfo_t* info);
 Role role();
 /// Besides this process there are others in the cut.
 bool in_company();
+uint32_t cut_size();
+/// For those who wait for the others within a step: false when somebody has failed or is gone; the failure is set.
+bool cut_stands();
 
 /// All threads of this process stand still (`ok`), or it failed: stops the other members (leader), or says so and waits until
 /// all do. False: the cut is off.

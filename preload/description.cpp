@@ -97,6 +97,7 @@ const OpenDescription* Saving::behind(int fd) const {
 }
 
 bool Saving::write(OpenDescription& d, DescriptionKind kind) {
+  owned_ = owns(d);
   d.record.kind = static_cast<uint32_t>(kind);
   return writer_.record(RecordType::kDescription, d.record, d.path, strlen(d.path) + 1) || out_of_memory();
 }
@@ -121,6 +122,18 @@ void carried(OpenDescription& d, const char* what) {
   if (d.verdict == Verdict::kDegraded) return;
   d.verdict = Verdict::kCarried;
   d.reason = what;
+}
+
+bool enter_description(OpenDescription& d) {
+  if (d.record.open_flags & O_PATH) return true;
+  if (S_ISREG(d.record.mode)) return enter_regular(d);
+  if (!owns(d)) return true;
+  switch (d.record.mode & S_IFMT) {
+    case S_IFCHR: return enter_terminal(d);
+    case S_IFIFO: return enter_pipe(d);
+    case S_IFSOCK: return enter_socket(d);
+    default: return true;
+  }
 }
 
 bool save_description(Saving& saving, OpenDescription& d) {

@@ -9,6 +9,7 @@
 
 #include "preload/ids.h"
 #include "preload/image_writer.h"
+#include "preload/shared.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -20,7 +21,8 @@ struct OpenDescription {
   uint32_t links;
   uint32_t streams;  ///< bits 0..2: it is that standard stream
   uint32_t has_locks;
-  Verdict verdict;  ///< what `mig check` says of it
+  uint32_t has_contents;  ///< a file without a name: what is in it travels in the image
+  Verdict verdict;        ///< what `mig check` says of it
   const char* reason;
   const char* path;  ///< as the kernel shows it
   DescriptionRecord record;
@@ -41,9 +43,14 @@ class Saving {
   bool only_looking() const { return directory_ < 0; }
   /// Writes the description's own record.
   bool write(OpenDescription& d, DescriptionKind kind);
-  /// Writes a record that belongs to the description written last.
+  /// Writes a record that belongs to the description written last, if this process is its owner.
   template <class T>
   bool extra(RecordType type, const T& record, const void* tail = nullptr, size_t size = 0) {
+    return !owned_ || extra_of_process(type, record, tail, size);
+  }
+  /// The same for what the process has for itself, whoever owns the description.
+  template <class T>
+  bool extra_of_process(RecordType type, const T& record, const void* tail = nullptr, size_t size = 0) {
     return writer_.record(type, record, tail, size) || out_of_memory();
   }
   bool out_of_memory();
@@ -54,8 +61,11 @@ class Saving {
   OpenDescription* begin_;
   OpenDescription* end_;
   const Numbers& numbers_;  ///< in ascending order
+  bool owned_ = true;       ///< the description written last
 };
 
+/// Before any is saved: what others have to know of it.
+bool enter_description(OpenDescription& d);
 bool save_description(Saving& saving, OpenDescription& d);
 
 /// `fd 7 (PATH)`, for messages.
@@ -74,6 +84,13 @@ inline bool can_read(const OpenDescription& d) {
 }
 inline bool can_write(const OpenDescription& d) {
   return access_mode(d) != 0;
+}
+/// What belongs to it is saved by this process.
+inline bool owns(const OpenDescription& d) {
+  return !d.record.owner_vpid || d.record.owner_vpid == static_cast<uint32_t>(state.vpid);
+}
+inline ObjectName object_of(const OpenDescription& d) {
+  return {d.record.device, d.record.inode};
 }
 inline bool same_object(const OpenDescription& a, const OpenDescription& b) {
   return a.record.inode == b.record.inode && a.record.device == b.record.device;

@@ -110,7 +110,9 @@ __attribute__((constructor)) MIG_START void enter() {
 }
 
 __attribute__((destructor)) MIG_START void leave() {
-  if (state.active && is_own_process()) leave_job();
+  if (!state.active || !is_own_process()) return;
+  give_up_shared_mutexes();
+  leave_job();
 }
 
 }  // namespace

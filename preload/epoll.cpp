@@ -8,6 +8,7 @@
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
 
+#include "image/device.h"
 #include "preload/events.h"
 
 namespace mig {
@@ -17,10 +18,10 @@ struct Slot {  // struct kcmp_epoll_slot
   uint32_t epoll, target, offset;
 };
 
-bool is_target(int epoll, int target, uint32_t offset, int fd) {
+/// `fd` is a number of process `pid`.
+bool is_target(int epoll, int target, uint32_t offset, long pid, int fd) {
   Slot slot{static_cast<uint32_t>(epoll), static_cast<uint32_t>(target), offset};
-  long pid = sys(__NR_getpid);
-  return sys(__NR_kcmp, pid, pid, KCMP_EPOLL_TFD, static_cast<long>(fd), &slot) == 0;
+  return sys(__NR_kcmp, pid, sys(__NR_getpid), KCMP_EPOLL_TFD, static_cast<long>(fd), &slot) == 0;
 }
 
 struct Entry {
@@ -28,7 +29,7 @@ struct Entry {
   uint32_t events;
   uint32_t offset;  ///< among the entries of this number
   uint32_t alone;   ///< no other entry has this number
-  uint64_t data, inode;
+  uint64_t data, inode, device;
 };
 using Entries = ScratchArray<Entry>;
 
@@ -39,6 +40,10 @@ bool parse(const char* line, Entry& e) {
   e.events = static_cast<uint32_t>(scan.after(':').hex());
   e.data = scan.after(':').hex();
   if (const char* inode = text_find(scan.at(), "ino:")) e.inode = Scan(inode + 4).hex();
+  if (const char* device = text_find(scan.at(), "sdev:")) {
+    uint64_t number = Scan(device + 5).hex();
+    e.device = stat_device((number >> 20) << 32 | (number & 0xfffff));
+  }
   return true;
 }
 
@@ -54,8 +59,24 @@ const OpenDescription* find_target(Saving& saving, const OpenDescription& epoll,
   const OpenDescription* current = saving.behind(e.fd);
   if (current && e.alone && (!e.inode || current->record.inode == e.inode) && is_current(epoll.fd, e.fd)) return current;
   for (const OpenDescription& d : saving)
-    if ((!e.inode || d.record.inode == e.inode) && is_target(epoll.fd, e.fd, e.offset, d.fd)) return &d;
+    if ((!e.inode || d.record.inode == e.inode) && is_target(epoll.fd, e.fd, e.offset, sys(__NR_getpid), d.fd)) return &d;
   return nullptr;
+}
+
+/// Its number in the job, if another process has it; else 0.
+uint64_t find_elsewhere(const OpenDescription& epoll, const Entry& e) {
+  struct Search {
+    const OpenDescription& epoll;
+    const Entry& entry;
+    uint64_t found;
+  } search{epoll, e, 0};
+  auto visit = [](void* argument, const Holder& h) {
+    auto& s = *static_cast<Search*>(argument);
+    if (is_target(s.epoll.fd, s.entry.fd, s.entry.offset, h.pid, h.fd)) s.found = h.number;
+    return !s.found;
+  };
+  each_holder({e.device, e.inode}, visit, &search);
+  return search.found;
 }
 
 bool list_entries(const OpenDescription& epoll, Entries& entries) {
@@ -78,11 +99,13 @@ bool list_entries(const OpenDescription& epoll, Entries& entries) {
 bool save_epoll(Saving& saving, OpenDescription& d) {
   Entries entries;
   if (!saving.write(d, DescriptionKind::kEpoll)) return false;
+  if (!owns(d)) return true;
   if (!list_entries(d, entries)) return saving.out_of_memory();
   for (const Entry& e : entries) {
     const OpenDescription* target = find_target(saving, d, e);
-    if (!target) return unsupported(d, "it watches a file that only another process has open any more");
-    EpollEntryRecord r{d.record.id, e.fd, e.events, target->record.id, e.data};
+    uint64_t elsewhere = target ? 0 : find_elsewhere(d, e);
+    if (!target && !elsewhere) return unsupported(d, "it watches a file that only another process has open any more");
+    EpollEntryRecord r{d.record.id, e.fd, e.events, target ? target->record.id : ~0u, e.data, elsewhere};
     if (!saving.extra(RecordType::kEpollEntry, r)) return false;
   }
   return true;

@@ -59,7 +59,7 @@ bool save_eventfd(Saving& saving, OpenDescription& d) {
   auto count = fdinfo_value(d.fd, "eventfd-count:");
   if (!count) return unsupported(d, "this kernel does not show the count of an eventfd");
   d.record.value[0] = Scan(count).hex();
-  d.record.value[1] = is_semaphore(d.fd, d.record.value[0]);
+  if (owns(d)) d.record.value[1] = is_semaphore(d.fd, d.record.value[0]);
   return saving.write(d, DescriptionKind::kEventfd);
 }
 

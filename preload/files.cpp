@@ -140,6 +140,16 @@ bool find_descriptions(ImageWriter& writer, Descriptions& all, Saving::Numbers& 
   return true;
 }
 
+/// All that the others have to know is known before anything is saved.
+bool enter_descriptions(Descriptions& all) {
+  if (!begin_sharing()) return false;
+  for (OpenDescription& d : all)
+    if (!claim_description(d)) return false;
+  for (OpenDescription& d : all)
+    if (!enter_description(d)) return false;
+  return await_descriptions();
+}
+
 }  // namespace
 
 bool save_files(ImageWriter& writer, int own) {
@@ -147,7 +157,7 @@ bool save_files(ImageWriter& writer, int own) {
   Saving::Numbers numbers;
   forget_contents();
   state.standard_saved = 0;
-  if (!find_descriptions(writer, all, numbers, own)) return false;
+  if (!find_descriptions(writer, all, numbers, own) || !enter_descriptions(all)) return false;
   Saving saving(writer, own, all, numbers);
   for (OpenDescription& d : all)
     if (!save_description(saving, d)) return false;
@@ -159,7 +169,7 @@ bool check_files(ImageWriter& writer, int own, void (*tell)(void*, const char*, 
   Descriptions all;
   Saving::Numbers numbers;
   forget_contents();
-  if (!find_descriptions(writer, all, numbers, own)) return false;
+  if (!find_descriptions(writer, all, numbers, own) || !enter_descriptions(all)) return false;
   Saving saving(writer, -1, all, numbers);
   for (OpenDescription& d : all) {
     char object[4200];

@@ -124,6 +124,7 @@ bool save_inotify(Saving& saving, OpenDescription& d) {
   sys(__NR_ioctl, d.fd, FIONREAD, &waiting);
   if (waiting) return unsupported(d, "events wait in it that have not been read; ask again in a moment");
   if (!saving.write(d, DescriptionKind::kInotify)) return false;
+  if (!owns(d)) return true;
   bool ok = true;
   each_fdinfo_line(d.fd, [&](const char* line) {
     Shown s{};

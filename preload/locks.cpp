@@ -52,6 +52,7 @@ bool save_locks(Saving& saving, OpenDescription& d) {
   if (!d.has_locks) return true;
   bool ok = true;
   each_lock(d, [&](FileLockRecord& lock) {
+    if (lock.kind == kPosix) return ok = saving.extra_of_process(RecordType::kFileLock, lock);
     if (lock.kind == kLease) {
       long type = sys(__NR_fcntl, d.fd, F_GETLEASE);
       if (type == F_UNLCK) return true;

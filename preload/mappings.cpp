@@ -9,6 +9,7 @@
 
 #include "image/base/text.h"
 #include "preload/memory.h"
+#include "preload/shared.h"
 
 namespace mig {
 namespace {
@@ -81,7 +82,7 @@ void parse_attribute(const char* line, Mapping& m) {
 bool is_own(const Mapping& m) {
   const MappingRecord& r = m.record;
   auto job = reinterpret_cast<uint64_t>(state.job);
-  if (in_scratch(r.start) || (job && r.start <= job && job < r.end)) return true;
+  if (in_scratch(r.start) || in_shared_table(r.start) || (job && r.start <= job && job < r.end)) return true;
   if (r.start == state.vdso_start) return r.start != state.first_vdso;
   if (text_equal(m.path, "[vdso]")) return r.start != state.first_vdso;
   return text_starts(m.path, "[vvar") || text_equal(m.path, "[vsyscall]") || text_equal(m.path, "[uprobes]");

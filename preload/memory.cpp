@@ -14,6 +14,7 @@
 #include "preload/api.h"
 #include "preload/contents.h"
 #include "preload/pages.h"
+#include "preload/shared.h"
 
 namespace mig {
 namespace {
@@ -50,9 +51,9 @@ class MappingSaver {
       case MappingKind::kAnonymous: r = save_present(); break;
       case MappingKind::kFilePrivate: r = (r_.flags & kMappingCarried) ? save_all() : save_changed(); break;
       case MappingKind::kMemfd:
-        if (object_carried(stat_device(r_.device), r_.inode)) break;  // by way of its descriptor
+        if (object_facts(object()) & kHasContents) break;  // by way of its descriptor
         [[fallthrough]];
-      case MappingKind::kSharedAnonymous: r = save_cached(); break;
+      case MappingKind::kSharedAnonymous: r = save_shared(); break;
       default: break;
     }
     return r < 0 ? r : close();
@@ -109,11 +110,27 @@ class MappingSaver {
     return r == -EIO ? 0 : r;
   }
 
+  ObjectName object() const { return {stat_device(r_.device), r_.inode}; }
+  uint64_t offset_of(uint64_t address) const { return address - r_.start + r_.offset; }
+  uint64_t address_of(uint64_t offset) const { return offset - r_.offset + r_.start; }
+
+  /// What no other process has saved.
+  long save_shared() {
+    ScratchArray<Range> granted;
+    for (uint64_t at = r_.start, behind; at < r_.end; at = behind) {
+      uint64_t stop = saved_until(at, r_.end, behind);
+      if (stop > at && !claim_range(object(), {offset_of(at), offset_of(stop)}, granted)) return -ENOMEM;
+    }
+    for (const Range& g : granted)
+      if (long r = save_cached(address_of(g.start), address_of(g.end)); r < 0) return r;
+    return 0;
+  }
+
   /// Pages of a shared object that exist, whether or not this mapping has touched them (mincore(2)).
-  long save_cached() {
+  long save_cached(uint64_t at, uint64_t end) {
     unsigned char present[256];
-    for (uint64_t at = r_.start; at < r_.end;) {
-      uint64_t size = r_.end - at < sizeof present * kPage ? r_.end - at : sizeof present * kPage;
+    while (at < end) {
+      uint64_t size = end - at < sizeof present * kPage ? end - at : sizeof present * kPage;
       if (long r = sys(__NR_mincore, at, size, present); r < 0) return r;
       for (uint64_t i = 0; i < size / kPage; ++i) {
         if (!(present[i] & 1)) continue;

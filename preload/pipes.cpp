@@ -1,8 +1,8 @@
 // Pipes and FIFOs.
 //
 // All descriptions of one pipe have one inode. The contents stand behind the first description that can read; tee(2)
-// into a pipe of our own copies them without taking them out, packets (O_DIRECT) included. Where the other end
-// is not among our descriptors, poll(2) tells whether it exists at all: POLLHUP for a reader, POLLERR for a writer.
+// into a pipe of our own copies them without taking them out, packets (O_DIRECT) included. Where no process of the job
+// has the other end, poll(2) tells whether it exists at all: POLLHUP for a reader, POLLERR for a writer.
 #include "preload/pipes.h"
 
 #include <errno.h>
@@ -18,22 +18,7 @@ namespace {
 
 constexpr size_t kReadSize = 1 << 20;
 
-struct Ends {
-  bool readers, writers, packets;
-  const OpenDescription* first_reader;
-};
-
-Ends ends_of(Saving& saving, const OpenDescription& d) {
-  Ends e{};
-  for (const OpenDescription& other : saving) {
-    if (!same_object(other, d) || (other.record.open_flags & O_PATH)) continue;
-    if (can_read(other) && !e.first_reader) e.first_reader = &other;
-    e.readers = e.readers || can_read(other);
-    e.writers = e.writers || can_write(other);
-    e.packets = e.packets || (can_write(other) && (other.record.open_flags & O_DIRECT));
-  }
-  return e;
-}
+constexpr uint32_t kBothEnds = kHasReader | kHasWriter;
 
 short poll_now(int fd) {
   pollfd p{fd, POLLIN | POLLOUT, 0};
@@ -76,30 +61,37 @@ bool save_pipe_contents(Saving& saving, OpenDescription& d) {
   return save_copy(saving, d, copy.in.get());
 }
 
-bool is_alone(const OpenDescription& d, const Ends& ends) {
+bool is_alone(const OpenDescription& d, uint32_t facts) {
   short events = poll_now(d.fd);
-  return ends.readers ? events & POLLHUP : events & POLLERR;
+  return (facts & kHasReader) ? events & POLLHUP : events & POLLERR;
 }
 
 }  // namespace
 
+bool enter_pipe(const OpenDescription& d) {
+  uint32_t facts = (can_read(d) ? kHasReader : 0u) | (can_write(d) ? kHasWriter : 0u);
+  if (can_write(d) && (d.record.open_flags & O_DIRECT)) facts |= kHasPackets;
+  return note_object(object_of(d), facts);
+}
+
 bool save_pipe(Saving& saving, OpenDescription& d) {
   bool named = d.path[0] == '/' && d.links;
-  Ends ends = ends_of(saving, d);
+  uint32_t facts = object_facts(object_of(d));
   long capacity = sys(__NR_fcntl, d.fd, F_GETPIPE_SZ);
   d.record.peer = d.record.inode;
   d.record.value[0] = capacity > 0 ? static_cast<uint64_t>(capacity) : 0;
-  d.record.value[1] = ends.packets;
-  bool both = ends.readers && ends.writers;
+  d.record.value[1] = (facts & kHasPackets) != 0;
+  bool both = (facts & kBothEnds) == kBothEnds;
   if (!both) d.record.flags |= kDescriptionAlone;
-  if (!both && !is_alone(d, ends)) {
+  if (!both && !is_alone(d, facts)) {
     if (named) degraded(d, "its other end is outside: the FIFO is opened again by its path");
     else if (was_inherited(d))
       degraded(d, "it was given to the program at its start: its other end stays behind, and it comes back closed");
     else return unsupported(d, "its other end is held by a process outside the job");
   }
   if (!saving.write(d, named ? DescriptionKind::kFifo : DescriptionKind::kPipe)) return false;
-  return &d != ends.first_reader || save_pipe_contents(saving, d);
+  bool first = owns(d) && can_read(d) && claim_object(object_of(d));
+  return !first || save_pipe_contents(saving, d);
 }
 
 }  // namespace mig

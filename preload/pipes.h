@@ -4,6 +4,7 @@
 
 namespace mig {
 
+bool enter_pipe(const OpenDescription& d);
 bool save_pipe(Saving& saving, OpenDescription& d);
 
 }  // namespace mig

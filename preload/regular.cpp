@@ -100,7 +100,7 @@ bool find_other_name(OpenDescription& d) {
 
 /// Reads the contents even if the program may only write.
 bool save_contents(Saving& saving, OpenDescription& d) {
-  if (saving.only_looking() || object_carried(d.record.device, d.record.inode)) return true;
+  if (saving.only_looking() || !owns(d) || !claim_object(object_of(d))) return true;
   if (can_read(d) && !(d.record.open_flags & O_DIRECT)) return save_file_contents(saving, d, d.fd);
   for (const OpenDescription& other : saving)
     if (same_object(other, d) && can_read(other) && !(other.record.open_flags & (O_DIRECT | O_PATH)))
@@ -130,14 +130,25 @@ bool save_memfd(Saving& saving, OpenDescription& d) {
   return cut_remark(d) && saving.write(d, DescriptionKind::kMemfd) && save_contents(saving, d);
 }
 
+bool is_memfd(const OpenDescription& d) {
+  return text_starts(d.path, "/memfd:");
+}
+
 }  // namespace
 
+bool enter_regular(OpenDescription& d) {
+  bool nameless = is_memfd(d) || (d.path[0] == '/' && !text_starts(d.path, "/secretmem") && !is_kernel_file(file_system_of(d)) &&
+                                  !has_name(d) && !(d.links && find_other_name(d)));
+  d.has_contents = nameless;
+  return !nameless || note_object(object_of(d), kHasContents);
+}
+
 bool save_regular(Saving& saving, OpenDescription& d) {
-  if (text_starts(d.path, "/memfd:")) return save_memfd(saving, d);
+  if (is_memfd(d)) return save_memfd(saving, d);
   if (text_starts(d.path, "/secretmem")) return unsupported(d, "secret memory cannot be read by anybody but its mappings");
   if (is_kernel_file(file_system_of(d))) return save_proc(saving, d);
   if (can_write(d)) d.record.flags |= kDescriptionWritten;
-  if (!has_name(d) && !(d.links && find_other_name(d))) return save_nameless_file(saving, d);
+  if (d.has_contents) return save_nameless_file(saving, d);
   return saving.write(d, DescriptionKind::kRegular);
 }
 

@@ -4,6 +4,7 @@
 
 namespace mig {
 
+bool enter_regular(OpenDescription& d);
 bool save_regular(Saving& saving, OpenDescription& d);
 bool save_directory(Saving& saving, OpenDescription& d);
 

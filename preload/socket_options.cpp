@@ -64,6 +64,11 @@ constexpr Option kTcpOptions[] = {
     {0, IPPROTO_TCP, TCP_CONGESTION}, {0, IPPROTO_TCP, TCP_NOTSENT_LOWAT},
 };
 
+/// The kernel tells these of a stream too (an accepted one has the TTL of its first packet there), and takes none back.
+bool is_for_datagrams(const Option& o) {
+  return o.level == IPPROTO_IP && (o.name == IP_MULTICAST_TTL || o.name == IP_MULTICAST_LOOP);
+}
+
 bool concerns(const Option& o, uint64_t family) {
   return !o.family || static_cast<uint64_t>(o.family) == family || (o.family == AF_INET && family == AF_INET6);
 }
@@ -81,7 +86,7 @@ bool save_option(Saving& saving, const OpenDescription& d, const Option& o) {
 bool save_socket_options(Saving& saving, const OpenDescription& d) {
   uint64_t family = d.record.value[0], type = d.record.value[1];
   for (const Option& o : kOptions)
-    if (concerns(o, family) && !save_option(saving, d, o)) return false;
+    if (concerns(o, family) && !(type == SOCK_STREAM && is_for_datagrams(o)) && !save_option(saving, d, o)) return false;
   if (family != AF_UNIX && type == SOCK_STREAM)
     for (const Option& o : kTcpOptions)
       if (!save_option(saving, d, o)) return false;

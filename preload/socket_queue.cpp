@@ -73,6 +73,7 @@ bool save_messages(Saving& saving, OpenDescription& d, bool stream) {
 }  // namespace
 
 bool save_socket_queue(Saving& saving, OpenDescription& d) {
+  if (!owns(d)) return true;
   if (descriptors_under_way(d)) return unsupported(d, "descriptors are under way in it (SCM_RIGHTS) and not yet received");
   return save_messages(saving, d, d.record.value[1] == SOCK_STREAM);
 }
@@ -80,6 +81,7 @@ bool save_socket_queue(Saving& saving, OpenDescription& d) {
 /// One look shows all of it, given room.
 bool save_tcp_queue(Saving& saving, OpenDescription& d) {
   int bytes = 0;
+  if (!owns(d)) return true;
   sys(__NR_ioctl, d.fd, FIONREAD, &bytes);
   if (bytes <= 0) return true;
   carried(d, "with what waits in it");

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "image/base/checksum.h"
 #include "preload/contents.h"
 #include "preload/socket_options.h"
 #include "preload/socket_query.h"
@@ -58,14 +59,19 @@ short poll_now(int fd) {
 
 /// The record, and behind it what every socket has.
 bool write_socket(Saving& saving, OpenDescription& d, DescriptionKind kind, bool bound, bool connected) {
-  return saving.write(d, kind) && save_socket_options(saving, d) && (!bound || save_address(saving, d, false)) &&
+  if (!saving.write(d, kind)) return false;
+  if (!owns(d)) return true;
+  return save_socket_options(saving, d) && (!bound || save_address(saving, d, false)) &&
          (!connected || save_address(saving, d, true));
 }
 
-OpenDescription* find_socket(Saving& saving, uint64_t inode) {
-  for (OpenDescription& d : saving)
-    if (S_ISSOCK(d.record.mode) && d.record.inode == inode && !(d.record.open_flags & O_PATH)) return &d;
-  return nullptr;
+/// The inode of the other end if it is inside the job, else 0.
+uint64_t peer_inside(const OpenDescription& d, const UnixSocket& s) {
+  return s.peer && (object_facts({d.record.device, s.peer}) & kHasSocket) ? s.peer : 0;
+}
+/// The number by which the two ends know each other.
+uint64_t pair_number(const OpenDescription& d, uint64_t peer) {
+  return peer && peer < d.record.inode ? peer : d.record.inode;
 }
 
 // Unix sockets
@@ -94,16 +100,16 @@ bool save_unix_lost(Saving& saving, OpenDescription& d) {
 }
 
 /// Connected, the other end inside or gone.
-bool save_unix_pair(Saving& saving, OpenDescription& d, const UnixSocket& s, const OpenDescription* peer) {
-  d.record.peer = peer && peer->record.inode < d.record.inode ? peer->record.inode : d.record.inode;
+bool save_unix_pair(Saving& saving, OpenDescription& d, const UnixSocket& s, uint64_t peer) {
+  d.record.peer = pair_number(d, peer);
   d.record.value[4] = s.shutdown;
   if (!peer) d.record.flags |= kDescriptionAlone;
   return write_socket(saving, d, DescriptionKind::kSocketPair, false, false) && save_socket_queue(saving, d);
 }
 
-bool save_unix_datagram(Saving& saving, OpenDescription& d, const UnixSocket& s, const OpenDescription* peer) {
+bool save_unix_datagram(Saving& saving, OpenDescription& d, const UnixSocket& s, uint64_t peer) {
   if (peer) {
-    UnixSocket back = query_unix_socket(peer->record.inode);
+    UnixSocket back = query_unix_socket(peer);
     if (back.peer == d.record.inode) return save_unix_pair(saving, d, s, peer);
   }
   if (s.peer && address(d.fd, true).size <= sizeof(sa_family_t))
@@ -121,7 +127,7 @@ bool save_unix(Saving& saving, OpenDescription& d) {
     else if (address(d.fd, true).size) return save_unix_lost(saving, d);
   }
   if (s.state == kListening) return save_unix_listener(saving, d, s);
-  const OpenDescription* peer = s.peer ? find_socket(saving, s.peer) : nullptr;
+  uint64_t peer = peer_inside(d, s);
   if (option(d.fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM) return save_unix_datagram(saving, d, s, peer);
   bool had_peer = s.state == kEstablished || s.shutdown || (poll_now(d.fd) & POLLRDHUP);
   if (!had_peer) {
@@ -139,21 +145,19 @@ struct TcpInfo {  // the beginning of struct tcp_info
   uint32_t rto, ato, snd_mss, rcv_mss, unacked, sacked;
 };
 
-bool same_address(const Address& a, const Address& b) {
-  return a.size == b.size && memcmp(&a.storage, &b.storage, a.size) == 0;
+TcpInfo tcp_info(int fd) {
+  TcpInfo info{};
+  socklen_t size = sizeof info;
+  sys(__NR_getsockopt, fd, IPPROTO_TCP, 11 /* TCP_INFO */, &info, &size);
+  return info;
 }
 
-/// The other end of a connection to ourselves.
-const OpenDescription* find_tcp_peer(Saving& saving, const OpenDescription& d) {
-  Address own = address(d.fd, false), peer = address(d.fd, true);
-  if (!peer.size) return nullptr;
-  for (const OpenDescription& other : saving) {
-    if (&other == &d || !S_ISSOCK(other.record.mode) || (other.record.open_flags & O_PATH)) continue;
-    if (option(other.fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && same_address(address(other.fd, false), peer) &&
-        same_address(address(other.fd, true), own))
-      return &other;
-  }
-  return nullptr;
+/// The name of one end of a connection: its two addresses, the other end's the other way round.
+ObjectName end_of_connection(const Address& own, const Address& peer) {
+  sockaddr_in6 both[2] = {};
+  memcpy(&both[0], &own.storage, own.size < sizeof both[0] ? own.size : sizeof both[0]);
+  memcpy(&both[1], &peer.storage, peer.size < sizeof both[1] ? peer.size : sizeof both[1]);
+  return {XXH3_64bits_withSeed(both, sizeof both, 1), XXH3_64bits(both, sizeof both)};
 }
 
 /// Bytes that the other end's window had no room for: nobody can read them.
@@ -162,21 +166,34 @@ bool has_unsent(int fd) {
   return sys(__NR_ioctl, fd, 0x894b /* SIOCOUTQNSD */, &bytes) < 0 || bytes > 0;
 }
 
-bool save_tcp_pair(Saving& saving, OpenDescription& d, const OpenDescription& peer, uint32_t tcp_state) {
-  d.record.peer = peer.record.inode < d.record.inode ? peer.record.inode : d.record.inode;
+bool save_tcp_pair(Saving& saving, OpenDescription& d, uint64_t peer, uint32_t tcp_state) {
+  d.record.peer = pair_number(d, peer);
   if (tcp_state == kFinWait1 || tcp_state == kFinWait2) d.record.value[4] = kSends;
   if (tcp_state == kCloseWait) d.record.value[4] = kReceives;
   return write_socket(saving, d, DescriptionKind::kTcpPair, true, true) && save_tcp_queue(saving, d);
 }
 
-bool is_whole(uint32_t tcp_state) {
-  return tcp_state == kEstablished || tcp_state == kFinWait2 || tcp_state == kCloseWait;
+/// It can come back as it is, if the other end can.
+bool is_whole(const OpenDescription& d, uint32_t tcp_state) {
+  return (tcp_state == kEstablished || tcp_state == kFinWait2 || tcp_state == kCloseWait) && !has_unsent(d.fd);
+}
+
+/// The inode of the other end of a connection to the job itself, else 0.
+uint64_t tcp_peer_inside(const OpenDescription& d, uint32_t tcp_state) {
+  if (!is_whole(d, tcp_state)) return 0;
+  uint64_t inode = 0;
+  Address own = address(d.fd, false), peer = address(d.fd, true);
+  object_facts(end_of_connection(peer, own), &inode);
+  return inode == d.record.inode ? 0 : inode;
+}
+
+bool enter_tcp(const OpenDescription& d) {
+  if (!is_whole(d, tcp_info(d.fd).state)) return true;
+  return note_object(end_of_connection(address(d.fd, false), address(d.fd, true)), kHasSocket, d.record.inode);
 }
 
 bool save_tcp(Saving& saving, OpenDescription& d) {
-  TcpInfo info{};
-  socklen_t size = sizeof info;
-  sys(__NR_getsockopt, d.fd, IPPROTO_TCP, 11 /* TCP_INFO */, &info, &size);
+  TcpInfo info = tcp_info(d.fd);
   if (info.state == kListening) {
     d.record.value[4] = info.sacked;
     if (info.unacked) degraded(d, "connections that were not yet accepted are reset");
@@ -184,8 +201,7 @@ bool save_tcp(Saving& saving, OpenDescription& d) {
   }
   if (info.state == kClosed && !(poll_now(d.fd) & POLLRDHUP))
     return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
-  const OpenDescription* peer = is_whole(info.state) ? find_tcp_peer(saving, d) : nullptr;
-  if (peer && !has_unsent(d.fd) && !has_unsent(peer->fd)) return save_tcp_pair(saving, d, *peer, info.state);
+  if (uint64_t peer = tcp_peer_inside(d, info.state)) return save_tcp_pair(saving, d, peer, info.state);
   degraded(d, "a connection does not move: it comes back as one that was reset");
   return write_socket(saving, d, DescriptionKind::kTcpLost, true, true);
 }
@@ -220,6 +236,13 @@ constexpr Refused kRefused[] = {
 };
 
 }  // namespace
+
+bool enter_socket(const OpenDescription& d) {
+  int family = option(d.fd, SOL_SOCKET, SO_DOMAIN);
+  if (family == AF_UNIX) return note_object(object_of(d), kHasSocket);
+  bool tcp = (family == AF_INET || family == AF_INET6) && option(d.fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+  return !tcp || enter_tcp(d);
+}
 
 bool save_socket(Saving& saving, OpenDescription& d) {
   int family = option(d.fd, SOL_SOCKET, SO_DOMAIN);

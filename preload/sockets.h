@@ -4,6 +4,7 @@
 
 namespace mig {
 
+bool enter_socket(const OpenDescription& d);
 bool save_socket(Saving& saving, OpenDescription& d);
 
 }  // namespace mig

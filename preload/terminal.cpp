@@ -34,10 +34,9 @@ int waiting(const OpenDescription& d) {
   return bytes;
 }
 
-bool has_master(Saving& saving, uint32_t number) {
-  for (const OpenDescription& other : saving)
-    if (S_ISCHR(other.record.mode) && is_master(other) && slave_number(other) == number) return true;
-  return false;
+/// A pair has no inode that both sides show.
+ObjectName pair(uint32_t number) {
+  return {~0UL, number};
 }
 
 bool save_pair(Saving& saving, OpenDescription& d, uint32_t number) {
@@ -56,6 +55,10 @@ bool is_terminal(const OpenDescription& d) {
                                     major(d.record.rdev) == 5 || is_slave(d) || major(d.record.rdev) == 4);
 }
 
+bool enter_terminal(const OpenDescription& d) {
+  return !is_master(d) || note_object(pair(slave_number(d)), kHasMaster);
+}
+
 bool save_terminal_settings(Saving& saving, OpenDescription& d) {
   TerminalRecord r{};
   r.description = d.record.id;
@@ -70,7 +73,7 @@ bool save_terminal_settings(Saving& saving, OpenDescription& d) {
 
 bool save_terminal(Saving& saving, OpenDescription& d) {
   uint32_t number = is_master(d) || is_slave(d) ? slave_number(d) : 0;
-  if (is_master(d) || (is_slave(d) && has_master(saving, number))) return save_pair(saving, d, number);
+  if (is_master(d) || (is_slave(d) && (object_facts(pair(number)) & kHasMaster))) return save_pair(saving, d, number);
   degraded(d, "the restart's own terminal takes its place");
   return saving.write(d, DescriptionKind::kTerminal) && save_terminal_settings(saving, d);
 }

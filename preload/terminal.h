@@ -5,6 +5,7 @@
 namespace mig {
 
 bool is_terminal(const OpenDescription& d);
+bool enter_terminal(const OpenDescription& d);
 bool save_terminal(Saving& saving, OpenDescription& d);
 /// Settings and size of the terminal behind the standard streams, for the one that takes its place.
 bool save_terminal_settings(Saving& saving, OpenDescription& d);

@@ -11,7 +11,8 @@
 // whose word holds the thread's *real* tid, so it passes over those of a thread with a virtual one. A destructor of
 // thread-specific data, in the last round of destructors, does the kernel's work (kernel/futex/core.c,
 // exit_robust_list). Mutexes with priority inheritance hold the real tid (preload/pi_mutexes.cpp): they stay in the list,
-// because only the kernel can hand them on.
+// because only the kernel can hand them on. A process that ends by itself does the same for what its last thread holds of mutexes
+// that other processes have too; of one that is killed, after a restart, they stay locked.
 #include "preload/tid_words.h"
 
 #include <linux/futex.h>
@@ -84,7 +85,13 @@ void mark_owner_died(RobustNode* node, long offset, uint32_t tid) {
   sys(__NR_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
-void give_up_robust_mutexes(uint32_t tid) {
+/// The word is the first of a mutex, whose kind says whether other processes may have it.
+bool is_shared(const RobustNode* node, long offset) {
+  constexpr int kShared = 128;  // PTHREAD_MUTEX_PSHARED_BIT of glibc
+  return reinterpret_cast<const pthread_mutex_t*>(reinterpret_cast<const char*>(node) + offset)->__data.__kind & kShared;
+}
+
+void give_up_robust_mutexes(uint32_t tid, bool shared_only) {
   RobustHead* head = nullptr;
   size_t size = 0;
   if (sys(__NR_get_robust_list, 0, &head, &size) < 0 || !head || size != sizeof *head) return;
@@ -95,7 +102,7 @@ void give_up_robust_mutexes(uint32_t tid) {
       last->next = link;
       previous(node) = last - 1;
       last = node;
-    } else {
+    } else if (!shared_only || is_shared(node, head->futex_offset)) {
       mark_owner_died(node, head->futex_offset, tid);
     }
     link = next;
@@ -110,7 +117,7 @@ void thread_ends(void* round) {
   auto real = static_cast<int32_t>(sys(__NR_gettid));
   if (!word || *word <= 0 || !ids_moved()) return;
   int32_t number = *word;
-  if (number != real) give_up_robust_mutexes(static_cast<uint32_t>(number));
+  if (number != real) give_up_robust_mutexes(static_cast<uint32_t>(number), false);
   if (real != ids.real_pid) remove_id(number, real);
 }
 
@@ -130,6 +137,12 @@ MIG_START void learn_tid_word() {
 
 int32_t* tid_word(pthread_t thread) {
   return word_offset ? reinterpret_cast<int32_t*>(thread + static_cast<uint64_t>(word_offset)) : nullptr;
+}
+
+void give_up_shared_mutexes() {
+  const int32_t* word = own_tid_word();
+  if (!word || *word <= 0 || !ids_moved() || *word == static_cast<int32_t>(sys(__NR_gettid))) return;
+  give_up_robust_mutexes(static_cast<uint32_t>(*word), true);
 }
 
 void set_first_tid(int32_t number) {

@@ -37,6 +37,9 @@ void forget_shown_tid();
 /// In a thread that a restart has brought back, or whose virtual tid is not its real one: what its end needs.
 void watch_thread_end();
 
+/// Before the process ends: robust mutexes in shared memory that the calling thread holds.
+void give_up_shared_mutexes();
+
 /// First of all in a thread that was born after a restart: a virtual tid that no other thread has.
 void settle_new_thread();
 

@@ -8,6 +8,7 @@
 #include "preload/job.h"
 #include "preload/start.h"
 #include "preload/state.h"
+#include "preload/tid_words.h"
 
 namespace mig {
 namespace {
@@ -15,7 +16,9 @@ namespace {
 MIG_ORIGINAL(quick_exit);
 
 void leave_at_once() {
-  if (state.active && state.job && is_own_process()) leave_job();
+  if (!state.active || !is_own_process()) return;
+  give_up_shared_mutexes();
+  if (state.job) leave_job();
 }
 
 [[noreturn]] MIG_START void end_now(int status) {

@@ -11,6 +11,7 @@
 #include "restore/job.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
+#include "restore/terminal.h"
 
 namespace mig {
 namespace {
@@ -124,6 +125,7 @@ class Family {
     long r = 0;
     if (all_.leads_session(self_) && !outside) {
       if (own(__NR_getsid) != sys(__NR_getpid)) r = sys(__NR_setsid);
+      take_terminal(me().terminal);
     } else if (me().founds_group && own(__NR_getpgid) != sys(__NR_getpid)) {
       r = sys(__NR_setpgid, 0, 0);
     }

@@ -7,7 +7,6 @@
 #include "image/carried.h"
 #include "image/device.h"
 #include "restore/failure.h"
-#include "restore/image_file.h"
 #include "restore/options.h"
 
 namespace mig {
@@ -21,12 +20,6 @@ struct Object {
 };
 HomeArray<Object> objects;
 char* piece;
-
-int32_t vpid_of_image() {
-  int32_t vpid = 0;
-  image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) { vpid = p.vpid; });
-  return vpid;
-}
 
 /// Copies the extents of a carried file, hashing every byte of it.
 class CarriedReader {
@@ -69,9 +62,9 @@ class CarriedReader {
   alignas(64) XXH3_state_t hash_;
 };
 
-void fill_carried(const ContentsRecord& c, int fd) {
+void fill_carried(const PreparedDescription& p, const ContentsRecord& c, int fd) {
   char path[4300];
-  Text(path) << options.image << "/files/" << vpid_of_image() << "." << c.carried;
+  Text(path) << options.image << "/files/" << p.vpid << "." << c.carried;
   CarriedReader reader(path, fd);
   reader.copy();
   if (reader.sum() != c.checksum) give_up(Error::kChecksum, path, "a checksum does not match");
@@ -81,7 +74,7 @@ void fill_carried(const ContentsRecord& c, int fd) {
 
 void fill_file(const PreparedDescription& p, int fd) {
   each_extra<ContentsRecord>(p, RecordType::kContents, [&](const ContentsRecord& c, const char* tail, size_t size) {
-    if (c.carried) return fill_carried(c, fd);
+    if (c.carried) return fill_carried(p, c, fd);
     if (long r = pwrite_all(fd, tail, size, 0); r < 0) give_up(Error::kResourceFailed, p.path, "write its contents back", r);
   });
 }

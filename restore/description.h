@@ -3,7 +3,8 @@
 // Each kind has its own file, the same noun here and in preload/, and up to three steps:
 //   open    before the commit: made or opened aside. Changes nothing of the user's; gives up if it cannot be.
 //   finish  at the commit, still aside: what changes something outside (cutting back, binding a path, starting a timer).
-//   last    when the program has its numbers and everything else is closed: what a close of ours would undo or disturb.
+//   last    when the program has its numbers and everything else is closed: what a close of ours would undo or disturb, or what
+//           other processes must have finished for.
 #pragma once
 #include "image/base/file.h"
 #include "image/base/text.h"
@@ -18,9 +19,12 @@ struct PreparedDescription {
   int fd;               ///< aside; -1: not yet open
   int helper;           ///< a second descriptor of the kind's own, closed after the commit; -1: none
   RecordReader behind;  ///< the records that belong to it, and all that follow
+  int32_t process;      ///< index in the plan of the process whose file these are
+  int32_t vpid;         ///< of that process
+  bool common;          ///< opened before the processes are forked (restore/shared.h)
 };
 
-/// All of them; for kinds that have two ends.
+/// Every description of the job, once. In a process those of the others are there as well, opened only if `common`.
 HomeArray<PreparedDescription>& all_descriptions();
 
 void open_description(PreparedDescription& p);

@@ -5,6 +5,9 @@
 //
 // An epoll instance knows its entries by number, so they are registered at the commit, each under its number; a
 // number may by then be somebody else's (see preload/epoll.cpp), so registering comes before putting into place.
+//
+// What several processes have was opened before they were forked (restore/shared.h). Each puts it under its numbers and
+// closes what it does not have; the owner alone finishes it, and each takes the POSIX locks that it had through it.
 #include "restore/files.h"
 
 #include <errno.h>
@@ -15,7 +18,10 @@
 #include "restore/description.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
+#include "restore/locks.h"
+#include "restore/meeting.h"
 #include "restore/options.h"
+#include "restore/shared.h"
 #include "restore/terminal.h"
 
 namespace mig {
@@ -25,6 +31,15 @@ HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
 HomeArray<uint64_t> used;                 ///< bit per number that some process of the job has or reserves
 HomeArray<PreparedDescription> prepared;
+
+/// A description as this process's file has it.
+struct OwnDescription {
+  DescriptionRecord record;
+  size_t index;         ///< in `prepared`
+  RecordReader behind;  ///< the records behind it in this file
+};
+HomeArray<OwnDescription> own;  ///< by DescriptorRecord::description
+int32_t own_process;
 int standard[3] = {-1, -1, -1};  ///< the restart's own
 int next_aside = 3;
 
@@ -39,11 +54,21 @@ void raise_descriptor_limit(uint64_t wanted) {
   sys(__NR_prlimit64, 0, 7, raised, nullptr);
 }
 
+bool is_own(const PreparedDescription& p) {
+  return p.process == own_process;
+}
+
 void read_descriptors() {
   RecordReader reader = image.records();
+  size_t next = 0;
+  while (next < prepared.size() && !is_own(prepared[next])) ++next;
   while (const RecordHeader* h = reader.next()) {
     if (h->type == RecordType::kDescriptor) descriptors.push(record_as<DescriptorRecord>(h));
-    if (h->type == RecordType::kDescription) prepared.push({record_as<DescriptionRecord>(h), record_tail(h), -1, -1, reader});
+    if (h->type == RecordType::kDescription) {
+      auto record = record_as<DescriptionRecord>(h);
+      bool mine = next < prepared.size() && is_own(prepared[next]) && prepared[next].record.id == record.id;
+      own.push({record, mine ? next++ : shared_description(record.shared), reader});
+    }
     if (h->type == RecordType::kEpollEntry) reserved.push(record_as<EpollEntryRecord>(h).fd);
   }
 }
@@ -74,25 +99,26 @@ void close_strangers(int keep) {
 
 /// A terminal that was all three standard streams may be three different things now.
 int source_of(const DescriptorRecord& d) {
-  const PreparedDescription& p = prepared[d.description];
-  bool stream = kind_of(p) == DescriptionKind::kInherited && d.fd < 3 && (p.record.value[0] >> d.fd & 1);
+  const OwnDescription& o = own[d.description];
+  const PreparedDescription& p = prepared[o.index];
+  bool stream = kind_of(p) == DescriptionKind::kInherited && d.fd < 3 && (o.record.value[0] >> d.fd & 1);
   return stream && standard[d.fd] >= 0 ? standard[d.fd] : p.fd;
 }
 
 void put_in_place(const DescriptorRecord& d) {
-  const PreparedDescription& p = prepared[d.description];
   long r = sys(__NR_dup3, source_of(d), d.fd, d.close_on_exec ? O_CLOEXEC : 0);
-  if (r < 0) give_up(Error::kResourceFailed, p.path, "give it its descriptor number", r);
+  if (r < 0) give_up(Error::kResourceFailed, prepared[own[d.description].index].path, "give it its descriptor number", r);
 }
 
 void register_epoll_entries() {
   for (const PreparedDescription& p : prepared)
-    if (kind_of(p) == DescriptionKind::kEpoll)
+    if (is_own(p) && kind_of(p) == DescriptionKind::kEpoll)
       each_extra<EpollEntryRecord>(p, RecordType::kEpollEntry, [&](const EpollEntryRecord& e, const char*, size_t) {
         epoll_event event{};
         event.events = e.events;
         event.data.u64 = e.data;
-        long r = sys(__NR_dup3, prepared[e.description].fd, e.fd, O_CLOEXEC);
+        size_t target = e.shared ? shared_description(e.shared) : own[e.description].index;
+        long r = sys(__NR_dup3, prepared[target].fd, e.fd, O_CLOEXEC);
         if (r >= 0) r = sys(__NR_epoll_ctl, p.fd, EPOLL_CTL_ADD, e.fd, &event);
         if (r < 0) give_up(Error::kResourceFailed, "an epoll instance", "register a descriptor", r);
       });
@@ -100,7 +126,7 @@ void register_epoll_entries() {
 
 void close_rest(int keep) {
   for (const PreparedDescription& p : prepared) {
-    sys(__NR_close, p.fd);
+    if (p.fd >= 0) sys(__NR_close, p.fd);
     if (p.helper >= 0) sys(__NR_close, p.helper);
   }
   for (int fd : standard)
@@ -115,13 +141,32 @@ void close_rest(int keep) {
   for (int fd : reserved) next = 0, close_unused(fd);
 }
 
+/// One that is another process's, with what this process has of it.
+PreparedDescription borrowed(const OwnDescription& o) {
+  PreparedDescription p = prepared[o.index];
+  p.behind = o.behind;
+  return p;
+}
+
+void settle(const OwnDescription& o, int fd) {
+  PreparedDescription& p = prepared[o.index];
+  if (is_own(p)) settle_description(p, fd);
+  else take_process_locks(borrowed(o), fd);
+}
+
 void settle_all() {
   HomeArray<int> numbers;
-  for (size_t i = 0; i < prepared.size(); ++i) numbers.push(-1);
+  for (size_t i = 0; i < own.size(); ++i) numbers.push(-1);
   for (const DescriptorRecord& d : descriptors)
     if (numbers[d.description] < 0) numbers[d.description] = d.fd;
-  for (size_t i = 0; i < prepared.size(); ++i)
-    if (numbers[i] >= 0) settle_description(prepared[i], numbers[i]);
+  for (size_t i = 0; i < own.size(); ++i)
+    if (numbers[i] >= 0) settle(own[i], numbers[i]);
+}
+
+void prepare(const OwnDescription& o) {
+  PreparedDescription& p = prepared[o.index];
+  if (!is_own(p)) prepare_locks(borrowed(o));
+  else if (!p.common) open_description(p);
 }
 
 }  // namespace
@@ -157,7 +202,8 @@ void reserve_numbers(const Plan& plan) {
   if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
 }
 
-void prepare_files() {
+void prepare_files(int32_t process) {
+  own_process = process;
   temporary_directory();
   read_descriptors();
   int highest = descriptors.size() ? descriptors[descriptors.size() - 1].fd : 2;
@@ -165,12 +211,14 @@ void prepare_files() {
   image.set_fd(move_aside("the image", image.fd()));
   for (int i = 0; i < 3; ++i)
     if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);
-  for (PreparedDescription& p : prepared) open_description(p);
+  for (const OwnDescription& o : own) prepare(o);
 }
 
 void install_files(int keep) {
-  for (PreparedDescription& p : prepared) finish_description(p);
-  take_terminal();
+  for (PreparedDescription& p : prepared)
+    if (is_own(p)) finish_description(p);
+  meet(BirthStep::kFinished);
+  restore_foreground();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   close_rest(keep);

@@ -8,8 +8,8 @@ namespace mig {
 /// opened before they are forked. Closes what the restarting shell left open.
 void reserve_numbers(const Plan& plan);
 
-/// Opens every description on numbers that the program does not use. Changes nothing of the user's.
-void prepare_files();
+/// Opens every description of the process (index in the plan) on numbers that no program uses. Changes nothing of the user's.
+void prepare_files(int32_t process);
 
 /// Puts descriptors into place, closes everything else but `keep`, and cuts back files that the program writes.
 void install_files(int keep);

@@ -5,6 +5,8 @@
 #include <elf.h>
 #include <errno.h>
 
+#include <utility>
+
 #include "image/base/file.h"
 #include "image/base/text.h"
 #include "restore/arch/x86_64/switch.h"
@@ -25,7 +27,24 @@ constexpr uint64_t kLowest = 0x1'0000'0000, kHighest = 0x7e00'0000'0000;
 AddressRange home;
 uint64_t used;
 
+/// Sorts by address: sifts each range down a heap.
+void sift(AddressRange* r, size_t at, size_t n) {
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && r[child].start < r[child + 1].start) ++child;
+    if (r[at].start >= r[child].start) return;
+    std::swap(r[at], r[child]);
+  }
+}
+
 }  // namespace
+
+void sort_ranges(AddressRange* r, size_t n) {
+  for (size_t i = n / 2; i-- > 0;) sift(r, i, n);
+  for (size_t i = n; i-- > 1;) {
+    std::swap(r[0], r[i]);
+    sift(r, 0, i);
+  }
+}
 
 uint64_t own_base() {
   return reinterpret_cast<uint64_t>(__ehdr_start);

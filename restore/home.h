@@ -12,6 +12,7 @@ struct AddressRange {
   uint64_t start, end;
 };
 
+void sort_ranges(AddressRange* ranges, size_t count);
 /// A free range of `size` bytes outside `taken` (sorted) and outside what this process maps; 0: none.
 uint64_t find_free_range(const AddressRange* taken, size_t count, uint64_t size);
 

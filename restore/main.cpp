@@ -6,8 +6,6 @@
 //
 // Nothing of the user's is changed before the commit, to which all come together; everything that can be refused is refused
 // before it.
-#include <utility>
-
 #include "image/base/clock.h"
 #include "image/resume.h"
 #include "restore/arch/x86_64/switch.h"
@@ -91,12 +89,12 @@ void tell_library(uint64_t vdso, const Clocks& clocks) {
   });
 }
 
-[[noreturn]] void restart_process(const PlannedProcess& planned) {
-  image = planned.file;
+[[noreturn]] void restart_process(const Plan& plan, int32_t process) {
+  image = plan.processes[static_cast<size_t>(process)].file;
   image.reopen();
   check_process();
   check_mapped_files();
-  prepare_files();
+  prepare_files(process);
   meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
@@ -125,23 +123,7 @@ void tell_library(uint64_t vdso, const Clocks& clocks) {
   reserve_numbers(plan);
   open_meeting(make_job(plan, lineage), lineage);
   open_shared_things(plan);
-  restart_process(plan.processes[static_cast<size_t>(give_birth(lineage))]);
-}
-
-/// Sorts by address: sifts each range down a heap.
-void sift(AddressRange* r, size_t at, size_t n) {
-  for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n && r[child].start < r[child + 1].start) ++child;
-    if (r[at].start >= r[child].start) return;
-    std::swap(r[at], r[child]);
-  }
-}
-void sort(AddressRange* r, size_t n) {
-  for (size_t i = n / 2; i-- > 0;) sift(r, i, n);
-  for (size_t i = n; i-- > 1;) {
-    std::swap(r[0], r[i]);
-    sift(r, 0, i);
-  }
+  restart_process(plan, give_birth(lineage));
 }
 
 /// What the tables and threads of one process need at home; its mappings are added to `taken`.
@@ -160,7 +142,7 @@ uint64_t need_of(const char* core, Array<AddressRange>& taken) {
   Array<AddressRange> taken;
   uint64_t size = kHomeBase;
   for (int i = 0; i < options.core_count; ++i) size += need_of(options.cores[i], taken);
-  sort(taken.begin(), taken.size());
+  sort_ranges(taken.begin(), taken.size());
   size = page_up(size);
   uint64_t base = find_free_range(taken.begin(), taken.size(), size);
   if (!base) give_up(Error::kNoMemory, "the restart stub", "no free range of addresses beside the image's");

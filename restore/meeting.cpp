@@ -24,7 +24,7 @@ struct Newborn {
   uint64_t start;
 };
 struct Nursery {
-  uint32_t arrived[5];
+  uint32_t arrived[6];
   uint32_t status;  ///< exit status of the restart: of the first failure
   int64_t monotonic, boottime;
   Newborn born[];
@@ -144,7 +144,7 @@ int32_t real_number(int32_t birth) {
 }
 
 void meet(BirthStep step) {
-  arrive(word_of(step), static_cast<uint32_t>(step == BirthStep::kLoaded ? members : births));
+  arrive(word_of(step), static_cast<uint32_t>(step >= BirthStep::kLoaded ? members : births));
   settled = step >= BirthStep::kSettled;
 }
 

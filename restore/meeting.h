@@ -11,11 +11,12 @@ namespace mig {
 
 /// The steps of birth. Every process counts: members, zombies and helpers.
 enum class BirthStep {
-  kBorn,     ///< all exist, and lead the sessions and groups that they are to lead
-  kCaught,   ///< whoever adopts orphans is ready to; the numbers are in the job's table
-  kJoined,   ///< all but those who lead one group and are in another are in their groups
-  kSettled,  ///< these too: helpers and zombies end
-  kLoaded,   ///< members only: memory and threads are there, and no file has been touched yet
+  kBorn,      ///< all exist, and lead the sessions and groups that they are to lead
+  kCaught,    ///< whoever adopts orphans is ready to; the numbers are in the job's table
+  kJoined,    ///< all but those who lead one group and are in another are in their groups
+  kSettled,   ///< these too: helpers and zombies end
+  kLoaded,    ///< members only, from here on: memory and threads are there, and no file has been touched yet
+  kFinished,  ///< what changes something outside is done: sockets have their paths, and listen
 };
 
 /// Before the first fork.

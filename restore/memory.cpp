@@ -23,6 +23,8 @@
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/options.h"
+#include "restore/plan.h"
+#include "restore/spread.h"
 
 namespace mig {
 namespace {
@@ -36,6 +38,13 @@ struct PlannedMapping {
 constexpr int kMapDroppable = 0x08;  ///< Linux 6.11
 constexpr long kMseal = 462;         ///< Linux 6.10
 
+/// Nameless memory that several processes have: mapped where no process has anything, until each has its views of it.
+struct SharedMemory {
+  MappingRecord record;  ///< of one of its mappings
+  uint64_t address, size;
+};
+
+HomeArray<SharedMemory> shared_memory;
 HomeArray<PlannedMapping> mappings;
 HomeArray<AddressRange> taken;  ///< the addresses of `mappings`, in order
 
@@ -109,29 +118,81 @@ bool map_described_object(const PlannedMapping& m) {
   return true;
 }
 
-/// The first mapping of a nameless shared object makes it, as large as the largest mapping needs; the others are
-/// further views of it: mremap with an old size of zero duplicates a shared mapping.
-void map_shared_object(size_t index) {
-  const PlannedMapping& m = mappings[index];
-  uint64_t size = 0;
-  for (const PlannedMapping& other : mappings) {
-    if (!same_object(other.record, m.record) || kind_of(other) != kind_of(m)) continue;
-    if (&other < &m) return;
-    uint64_t end = other.record.offset + (other.record.end - other.record.start);
-    size = end > size ? end : size;
-  }
-  uint64_t whole = free_range(size);
-  long p = sys(__NR_mmap, whole, size, PROT_READ | PROT_WRITE, (flags_of(m.record) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS,
-               -1, 0L);
-  if (failed(p)) mapping_failed(m, "map", p);
+bool is_view(const PlannedMapping& m, const MappingRecord& object) {
+  return same_object(m.record, object) && m.record.kind == object.kind;
+}
+
+uint64_t end_in_object(const MappingRecord& r) {
+  return r.offset + (r.end - r.start);
+}
+
+uint64_t make_object(const MappingRecord& r, uint64_t address, uint64_t size) {
+  int flags = (flags_of(r) & ~MAP_GROWSDOWN) | MAP_SHARED | MAP_ANONYMOUS;
+  long p = sys(__NR_mmap, address, size, PROT_READ | PROT_WRITE, flags, -1, 0L);
+  if (failed(p)) mapping_failed({r, "", false}, "map", p);
+  return static_cast<uint64_t>(p);
+}
+
+/// mremap with an old size of zero duplicates a shared mapping.
+void map_views(const MappingRecord& object, uint64_t whole) {
   for (const PlannedMapping& view : mappings) {
-    if (!same_object(view.record, m.record) || kind_of(view) != kind_of(m)) continue;
+    if (!is_view(view, object)) continue;
     const MappingRecord& r = view.record;
-    long at = sys(__NR_mremap, static_cast<uint64_t>(p) + r.offset, 0L, r.end - r.start, MREMAP_MAYMOVE | MREMAP_FIXED, r.start);
+    long at = sys(__NR_mremap, whole + r.offset, 0L, r.end - r.start, MREMAP_MAYMOVE | MREMAP_FIXED, r.start);
     if (failed(at)) mapping_failed(view, "map a view", at);
     sys(__NR_mprotect, r.start, r.end - r.start, r.protection);
   }
-  sys(__NR_munmap, p, size);
+}
+
+const SharedMemory* find_shared_memory(const MappingRecord& r) {
+  for (const SharedMemory& s : shared_memory)
+    if (same_object(s.record, r) && s.record.kind == r.kind) return &s;
+  return nullptr;
+}
+
+/// The first mapping of a nameless shared object makes it, as large as the largest mapping needs, unless it was made before the
+/// processes were forked; all of them are views of it.
+void map_shared_object(size_t index) {
+  const MappingRecord& r = mappings[index].record;
+  uint64_t size = 0;
+  for (const PlannedMapping& other : mappings) {
+    if (!is_view(other, r)) continue;
+    if (&other < &mappings[index]) return;
+    uint64_t end = end_in_object(other.record);
+    size = end > size ? end : size;
+  }
+  if (const SharedMemory* made = find_shared_memory(r)) return map_views(r, made->address);
+  uint64_t whole = make_object(r, free_range(size), size);
+  map_views(r, whole);
+  sys(__NR_munmap, whole, size);
+}
+
+bool is_nameless(const MappingRecord& r) {
+  auto kind = static_cast<MappingKind>(r.kind);
+  return kind == MappingKind::kSharedAnonymous || (kind == MappingKind::kMemfd && find_mapped_object(r.device, r.inode) < 0);
+}
+
+SpreadKey key_of(const MappingRecord& r) {
+  return {r.kind, r.device, r.inode};
+}
+
+void list_shared_memory(const Plan& plan, const Spread& spread) {
+  for (const PlannedProcess& p : plan.processes)
+    p.file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& r, const char*) {
+      if (!is_nameless(r) || !spread.has_several(key_of(r))) return;
+      auto known = const_cast<SharedMemory*>(find_shared_memory(r));
+      if (!known) {
+        shared_memory.push({r, 0, 0});
+        known = &shared_memory[shared_memory.size() - 1];
+      }
+      if (uint64_t end = end_in_object(r); end > known->size) known->size = end;
+    });
+}
+
+bool is_shared_memory(uint64_t address) {
+  for (const SharedMemory& s : shared_memory)
+    if (address >= s.address && address < s.address + s.size) return true;
+  return false;
 }
 
 void make_mapping(size_t index) {
@@ -377,6 +438,30 @@ void check_mapped_files() {
   }
 }
 
+void make_shared_memory(const Plan& plan) {
+  HomeArray<AddressRange> used;
+  int32_t index = 0;
+  for (const PlannedProcess& p : plan.processes)
+    p.file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& r, const char*) {
+      used.push({r.start, r.end});
+    });
+  Spread spread(used.size());
+  for (const PlannedProcess& p : plan.processes) {
+    p.file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& r, const char*) {
+      if (is_nameless(r)) spread.note(key_of(r), index);
+    });
+    ++index;
+  }
+  list_shared_memory(plan, spread);
+  sort_ranges(used.begin(), used.size());
+  for (SharedMemory& s : shared_memory) {
+    uint64_t unit = s.record.page_size;
+    s.size = (s.size + unit - 1) / unit * unit;
+    uint64_t free = find_free_range(used.begin(), used.size(), s.size + unit);
+    s.address = make_object(s.record, (free + unit - 1) / unit * unit, s.size);
+  }
+}
+
 unsigned long clear_address_space() {
   struct Span {
     uint64_t start, end;
@@ -399,7 +484,8 @@ unsigned long clear_address_space() {
   }
   AddressRange home = home_range();
   for (const Span& s : spans)
-    if (!s.kernel && !(s.start >= home.start && s.end <= home.end)) sys(__NR_munmap, s.start, s.end - s.start);
+    if (!s.kernel && !(s.start >= home.start && s.end <= home.end) && !is_shared_memory(s.start))
+      sys(__NR_munmap, s.start, s.end - s.start);
   uint64_t new_start = kernel_start;
   for (const PlannedMapping& m : mappings)
     if (m.record.start < kernel_end && m.record.end > kernel_start) new_start = 0;
@@ -432,6 +518,7 @@ unsigned long mapped_until(unsigned long address, int protection) {
 
 void restore_memory() {
   for (size_t i = 0; i < mappings.size(); ++i) make_mapping(i);
+  for (const SharedMemory& s : shared_memory) sys(__NR_munmap, s.address, s.size);
   load_pages();
 }
 

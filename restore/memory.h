@@ -3,6 +3,10 @@
 
 namespace mig {
 
+struct Plan;
+/// Before the processes are forked: nameless memory that several of them have mapped.
+void make_shared_memory(const Plan& plan);
+
 /// Makes every mapping of the image and loads its pages. Everything but the stub's home is gone before.
 void restore_memory();
 

@@ -14,7 +14,7 @@ namespace mig {
 namespace {
 
 bool same_pipe(const PreparedDescription& a, const PreparedDescription& b) {
-  return a.record.peer == b.record.peer && a.record.kind == b.record.kind;
+  return a.record.peer == b.record.peer && a.record.kind == b.record.kind && a.record.device == b.record.device;
 }
 
 void write_back(const PreparedDescription& p, int to) {

@@ -84,7 +84,8 @@ int object_for(PreparedDescription& p, long (*make)(const PreparedDescription&))
   if (known >= 0) return known;
   int fd = move_aside(p.path, make(p));
   if (long r = sys(__NR_ftruncate, fd, p.record.size); r < 0) give_up(Error::kResourceFailed, p.path, "give it its size", r);
-  fill_file(p, fd);
+  for (const PreparedDescription& d : all_descriptions())
+    if (d.record.inode == p.record.inode && d.record.device == p.record.device) fill_file(d, fd);
   add_object(p, fd);
   p.helper = fd;
   return fd;

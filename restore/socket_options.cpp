@@ -58,7 +58,8 @@ void set_socket_options(const PreparedDescription& p, bool strict) {
   });
 }
 
-void finish_options(PreparedDescription& p) {
+void settle_options(PreparedDescription& p, int fd) {
+  p.fd = fd;
   if (p.record.value[1] == SOCK_STREAM) set_saved_option(p, SOL_SOCKET, SO_REUSEADDR);
 }
 

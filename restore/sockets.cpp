@@ -240,7 +240,10 @@ void finish_socket(PreparedDescription& p) {
     if (long r = sys(__NR_listen, p.fd, p.record.value[4]); r < 0) bind_failed(own, "listen", r);
   if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t))
     send_waiting(p, own);
-  finish_options(p);
+}
+
+void settle_socket(PreparedDescription& p, int fd) {
+  settle_options(p, fd);
   connect_again(p);
 }
 

@@ -10,6 +10,8 @@ namespace mig {
 void open_socket(PreparedDescription& p);
 /// Unix paths are bound, and listeners listen.
 void finish_socket(PreparedDescription& p);
+/// Connects datagram sockets again, which may be to one that another process binds.
+void settle_socket(PreparedDescription& p, int fd);
 /// Connected inside the job; with what waited in both directions.
 void open_socket_pair(PreparedDescription& p);
 /// TCP to ourselves; what cannot be connected again comes back as lost.
@@ -25,8 +27,8 @@ SocketAddress saved_address(const PreparedDescription& p, bool of_peer);
 
 /// Sets the options that differ from the new socket's. `strict`: gives up if one cannot be set.
 void set_socket_options(const PreparedDescription& p, bool strict);
-/// At the commit: the option that was kept otherwise until then.
-void finish_options(PreparedDescription& p);
+/// The option that was kept otherwise until every listener listens.
+void settle_options(PreparedDescription& p, int fd);
 /// One option, if it was saved; returns whether it was.
 bool set_saved_option(const PreparedDescription& p, int level, int name);
 

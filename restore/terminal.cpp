@@ -66,14 +66,19 @@ void set_foreground_outside(int32_t group) {
 
 }  // namespace
 
-void take_terminal() {
+void take_terminal(int32_t device) {
+  int slave = device ? find_slave(device) : -1;
+  if (slave >= 0) sys(__NR_ioctl, slave, TIOCSCTTY, 0);
+}
+
+void restore_foreground() {
   image.each_as<ProcessRecord>(RecordType::kProcess, [](const ProcessRecord& p, const char*) {
-    if (!p.terminal) return;
-    int slave = p.vsid == p.vpid ? find_slave(p.terminal) : -1;
-    if (slave < 0) {
-      if (is_first_process()) set_foreground_outside(p.foreground);
-    } else if (sys(__NR_ioctl, slave, TIOCSCTTY, 0) == 0) {
+    int slave = p.terminal && p.vsid == p.vpid ? find_slave(p.terminal) : -1;
+    if (slave >= 0) {
+      take_terminal(p.terminal);
       set_foreground(slave, p.foreground);
+    } else if (p.terminal && is_first_process()) {
+      set_foreground_outside(p.foreground);
     }
   });
 }

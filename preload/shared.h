@@ -1,0 +1,65 @@
+// What lies behind descriptors and mappings, known to all that have it: a table of objects and open file descriptions for
+// the length of a cut.
+//
+// It is filled before anything of it is saved. In a job of several processes it is a file in the partial image directory that
+// every member maps; a process alone has one of its own in scratch memory, and nobody to wait for.
+#pragma once
+#include <stdint.h>
+
+#include "preload/scratch.h"
+
+namespace mig {
+
+struct OpenDescription;
+
+/// The leader of a job of several processes, before the members save, and when all have saved.
+bool make_shared_table(int directory, uint32_t members);
+void remove_shared_table(int directory);
+/// Each member, before it saves and after it. False: the failure is set.
+bool open_shared_table(int directory);
+void close_shared_table();
+bool in_shared_table(uint64_t address);
+
+/// At the beginning of saving or looking: a process alone gets its empty table.
+bool begin_sharing();
+/// This process has entered all of its descriptions. Waits until every other one has.
+bool await_descriptions();
+
+/// The kernel's own name of a thing; or a checksum as the name of something that has none.
+struct ObjectName {
+  uint64_t device, inode;
+};
+/// What the job as a whole has of an object.
+enum ObjectFacts : uint32_t {
+  kHasReader = 1 << 0,  ///< a pipe's ends
+  kHasWriter = 1 << 1,
+  kHasPackets = 1 << 2,  ///< its writer has O_DIRECT
+  kHasSocket = 1 << 3,
+  kHasMaster = 1 << 4,    ///< of a pseudo-terminal
+  kHasContents = 1 << 5,  ///< a file whose contents are saved by way of a descriptor
+};
+bool note_object(const ObjectName& name, uint32_t facts, uint64_t value = 0);
+/// `value`: the last one noted.
+uint32_t object_facts(const ObjectName& name, uint64_t* value = nullptr);
+/// True for the first that asks, in the whole job: it saves what is in the object.
+bool claim_object(const ObjectName& name);
+
+struct Range {
+  uint64_t start, end;
+};
+/// Which parts of `range` of the object nobody has claimed yet; now they are. A process alone is granted all, again and again:
+/// so each of its mappings can be looked at in the image.
+bool claim_range(const ObjectName& name, Range range, ScratchArray<Range>& granted);
+
+/// Numbers the description, as the same in every process that has it, and tells who came first: that is its owner.
+bool claim_description(OpenDescription& d);
+
+/// The holder of a description: `fd` of process `pid`.
+struct Holder {
+  int32_t pid, fd;
+  uint64_t number;
+};
+/// Calls visit(holder) for every description of objects with that name until it returns false.
+void each_holder(const ObjectName& name, bool (*visit)(void*, const Holder&), void* argument);
+
+}  // namespace mig
