@@ -86,10 +86,19 @@ void enter_numbers(Lineage& lineage) {
     if (e.virtual_number != e.real_number) store(&job->ids.moved, 1);
 }
 
-int32_t process_number(int32_t virtual_number) {
-  if (int32_t real = find_real(job->ids, virtual_number)) return real;
+int32_t real_process(int32_t virtual_number) {
   for (uint32_t i = 0; i < job->member_count; ++i)
-    if (job->members[i].vpid == virtual_number) return virtual_number;
+    if (job->members[i].vpid == virtual_number) return job->members[i].pid;
+  return 0;
+}
+
+int32_t real_group(int32_t virtual_number) {
+  if (job->ids.group.virtual_number == virtual_number) return job->ids.group.real_number;
+  for (uint32_t i = 0; i < job->member_count; ++i)
+    if (job->members[i].vpgid == virtual_number) {
+      int32_t real = find_real(job->ids, virtual_number);
+      return real ? real : virtual_number;
+    }
   return 0;
 }
 
