@@ -46,7 +46,7 @@ bool make_tables(uint32_t count) {
   uint32_t size = 256;
   while (size < count * 4) size *= 2;
   if (!ids.by_virtual || ids.mask + 1 < size) {
-    auto memory = static_cast<IdEntry*>(map_pages(2 * size * sizeof(IdEntry)));
+    auto memory = static_cast<IdEntry*>(map_pages(size_t{2} * size * sizeof(IdEntry)));
     if (!memory) return false;
     ids.by_real = memory + size;
     ids.mask = size - 1;
