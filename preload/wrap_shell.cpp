@@ -1,6 +1,6 @@
-// Wrappers: system, popen and wordexp, in which libc starts a shell with the program's own environment.
+// Wrapper: wordexp, in which libc starts a shell with the program's own environment.
 //
-// Where that environment covers the shell, as it nearly always does, they are libc's. Else `environ` leads to a covering copy
+// Where that environment covers the shell, as it nearly always does, nothing is done. Else `environ` leads to a covering copy
 // for the length of the call. Threads that run meanwhile may see the added variables, and one that calls setenv takes
 // them over into its own copy, which then stays. The copy is never unmapped, for somebody may still read it; it is made
 // anew for the next call in the same place when nobody uses it. A thread cancelled inside the call leaves it in use.
@@ -16,8 +16,6 @@
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(system);
-MIG_ORIGINAL(popen);
 MIG_ORIGINAL(wordexp);
 
 struct {
@@ -86,12 +84,6 @@ auto with_covered_environ(Call call) {
 
 using namespace mig;
 
-MIG_EXPORT int system(const char* command) {
-  return with_covered_environ([&] { return original_system(command); });
-}
-MIG_EXPORT FILE* popen(const char* command, const char* type) {
-  return with_covered_environ([&] { return original_popen(command, type); });
-}
 MIG_EXPORT int wordexp(const char* words, wordexp_t* result, int flags) {
   return with_covered_environ([&] { return original_wordexp(words, result, flags); });
 }
