@@ -14,6 +14,11 @@ int start_shell(pid_t* child, const char* command, const posix_spawn_file_action
 /// Its wait status, or -1 and errno.
 int wait_for_shell(pid_t child);
 
+/// A thread may be in a wordexp(3) that executes a command, whose shell libc knows by the kernel's number.
+bool in_wordexp();
+/// In a child: the threads that were in it are the parent's.
+void forget_wordexp();
+
 /// A lock that a child of fork may find held by a thread that it does not have.
 class ShellLock {
  public:

@@ -1,5 +1,6 @@
 // A handler that interrupts a wait for a child and itself waits through a restart: the wait goes on behind it, for the same child. One
 // handler on the thread's stack, one on an alternate stack, and one within another.
+// mig-test: generations=3
 #include <sys/wait.h>
 
 #include "tree.h"
