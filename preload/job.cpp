@@ -16,6 +16,7 @@
 #include "preload/cut.h"
 #include "preload/executing.h"
 #include "preload/ids.h"
+#include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/process.h"
 #include "preload/standard.h"
@@ -299,7 +300,9 @@ void rejoin_job() {
   Job* before = state.job;
   state.job = nullptr;
   ScopedFd fd(state.resume.job_fd);
-  long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
+  if (!fd.ok()) return make_job();
+  long p = sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd.get(), 0L);
+  if (failed(p)) p = map_lasting_file(fd.get(), sizeof(Job));
   if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
   known_count = 0;
