@@ -94,6 +94,8 @@ struct ProcessRecord {
   uint32_t stopped;          ///< signal that had stopped it (SIGSTOP, SIGTSTP, ...), 0: it ran
   int32_t terminal;          ///< device of its controlling terminal, 0: none
   int32_t foreground;        ///< the process group in the foreground of that terminal, 0: none
+  uint64_t job_address;      ///< of the job's control block, which is mapped there again, 0: none
+  uint64_t job_size;
 };
 
 /// What the program's clocks will go on from, read when nothing of the process but its memory was left to be saved. The members of

@@ -20,6 +20,7 @@
 #include "preload/core_notes.h"
 #include "preload/cut.h"
 #include "preload/extended_state.h"
+#include "preload/file_limit.h"
 #include "preload/files.h"
 #include "preload/image_writer.h"
 #include "preload/job.h"
@@ -88,13 +89,6 @@ class ScopedDumpable {
  private:
   long was_;
 };
-
-/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, and it was ours, not the program's.
-void discard_file_size_signal() {
-  uint64_t set = uint64_t{1} << (SIGXFSZ - 1);
-  timespec now{};
-  sys(__NR_rt_sigtimedwait, &set, nullptr, &now, sizeof set);
-}
 
 /// Makes the place of the image, or goes where the leader has made it.
 bool find_place(ImagePlace& place) {

@@ -139,7 +139,7 @@ uint64_t need_of(const char* core, Array<AddressRange>& taken) {
   size_t threads = 0, before = taken.size();
   file.open(core, map_pages);
   file.close();
-  file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& m, const char*) { taken.push({m.start, m.end}); });
+  add_used_ranges(file, taken);
   file.each(RecordType::kThread, [&](const RecordHeader*) { ++threads; });
   return 2 * file.tail_size() + threads * kPerThread + (taken.size() - before) * 1024;
 }
