@@ -91,6 +91,8 @@ struct ProcessRecord {
   uint64_t resume_size;      ///< of that ResumeInfo: what the library in the image knows
   int32_t exit_signal;       ///< what its parent gets when it ends (clone(2)); 0 in old images: SIGCHLD, -1: none
   uint32_t stopped;          ///< signal that had stopped it (SIGSTOP, SIGTSTP, ...), 0: it ran
+  int32_t terminal;          ///< device of its controlling terminal, 0: none
+  int32_t foreground;        ///< the process group in the foreground of that terminal, 0: none
 };
 
 /// A child that has ended and that the process has not waited for yet.

@@ -33,12 +33,6 @@ MIG_ORIGINAL(daemon);
 Hook<int (*)(int*, char*, const termios*, const winsize*)> original_forkpty("forkpty");
 Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
 
-template <class Birth>
-pid_t born_by(Birth birth) {
-  uint64_t generation = state.generation;
-  return number_of_child(birth(), generation);
-}
-
 bool watching = false;
 
 /// From now on libc tells of every fork, also of its own.
@@ -66,10 +60,6 @@ MIG_START void begin_as_child() {
   forget_own_ids();
   forget_times();
   job_of_child();
-}
-
-pid_t number_of_child(pid_t child, uint64_t generation) {
-  return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
 }
 
 }  // namespace mig

@@ -105,11 +105,12 @@ char* without_library(char* entry) {
   return entry + skip;
 }
 
-void take_out(unsigned added) {
+void take_out(unsigned added, const char* const* last) {
   size_t kept = 0;
   for (size_t i = 0; environ[i]; ++i) {
     int setting = setting_of(environ[i]);
-    bool ours = setting == kAdded || (setting >= 0 && setting < kCarried && (added >> setting & 1));
+    bool ours = setting == kAdded ||
+                (setting >= 0 && setting < kCarried && (added >> setting & 1) && value_of(environ[i], setting) == last[setting]);
     if (setting == kPreload && (added & kInFront)) environ[i] = without_library(environ[i]);
     if (!ours) environ[kept++] = environ[i];
   }
@@ -118,12 +119,21 @@ void take_out(unsigned added) {
 
 }  // namespace
 
+/// Where a name stands twice, the last one is what was added.
 MIG_START SettingTexts take_settings() {
   SettingTexts texts;
-  for (char** e = environ; e && *e; ++e)
-    if (int setting = setting_of(*e); setting >= 0 && !texts.value[setting] && *value_of(*e, setting))
-      texts.value[setting] = value_of(*e, setting);
-  if (const char* added = texts.value[kAdded]) take_out(static_cast<unsigned>(Scan(added).number()));
+  const char* last[kSettings] = {};
+  for (char** e = environ; e && *e; ++e) {
+    int setting = setting_of(*e);
+    if (setting < 0 || !*value_of(*e, setting)) continue;
+    last[setting] = value_of(*e, setting);
+    if (!texts.value[setting]) texts.value[setting] = last[setting];
+  }
+  if (!last[kAdded]) return texts;
+  auto added = static_cast<unsigned>(Scan(last[kAdded]).number());
+  for (int i = 0; i < kCarried; ++i)
+    if (added >> i & 1) texts.value[i] = last[i];
+  take_out(added, last);
   return texts;
 }
 
@@ -145,7 +155,7 @@ MIG_START char** cover(char* const environment[], void* memory) {
   unsigned added = s.added;
   for (size_t i = 0; i < s.count; ++i) {
     int setting = setting_of(environment[i]);
-    bool replaced = setting == kAdded || (setting >= 0 && setting < kCarried && !(s.right >> setting & 1));
+    bool replaced = setting == kAdded || (setting == kPreload && !(s.right >> setting & 1));
     if (!replaced) array[count++] = environment[i];
   }
   for (int i = 0; i < kCarried; ++i) {

@@ -262,6 +262,29 @@ void end_cut() {
   store(&cut().leader, 0);
 }
 
+/// One that was killed before it ran.
+const Member* dead_member() {
+  for (uint32_t i = 0; i < member_count(); ++i) {
+    const Member& m = state.job->members[i];
+    if (m.pid > 0 && !(load(&m.flags) & kMemberZombie) && !is_process_alive(m.pid, load_start(m))) return &m;
+  }
+  return nullptr;
+}
+
+/// Nothing of the job has run yet, and nothing will.
+[[noreturn]] void give_up_restart(const Member* dead) {
+  const ErrorInfo* info = error_info(static_cast<unsigned>(Error::kResourceFailed));
+  if (!__atomic_exchange_n(&state.job->rebirth.failed, 1, __ATOMIC_ACQ_REL) && dead) {
+    char buffer[600];
+    Text t(buffer);
+    t << "mig: pid " << dead->pid << ": this process of the job ended while it was restored. " << info->remedy << " (MIG0"
+      << info->code << ")\n";
+    write_all(2, t.c_str(), t.size());
+  }
+  leave_job();
+  for (;;) sys(__NR_exit_group, info->exit);
+}
+
 bool has_job() {
   return state.job && state.member >= 0;
 }
@@ -423,8 +446,12 @@ void meet(RebirthStep step) {
   __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
   futex_wake(arrived, true);
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
-  for (uint32_t n; (n = load(arrived)) < r.expected && !load(&r.failed) && clock_now(CLOCK_MONOTONIC) < deadline;)
-    futex_wait(arrived, n, kLook, true);
+  for (uint32_t n; (n = load(arrived)) < r.expected;) {
+    if (load(&r.failed)) give_up_restart(nullptr);
+    if (futex_wait(arrived, n, kLook, true) != -ETIMEDOUT) continue;
+    if (const Member* dead = dead_member()) give_up_restart(dead);
+    if (clock_now(CLOCK_MONOTONIC) > deadline) give_up_restart(nullptr);
+  }
 }
 
 }  // namespace mig

@@ -28,6 +28,12 @@ namespace {
 
 int32_t noted_group, noted_session;
 
+/// Children that were waited for. A SIGCHLD that tells of one may still be on its way to another thread, so its number is
+/// known until as many others have been waited for.
+constexpr uint32_t kRemembered = 64;
+uint64_t reaped[kRemembered];
+uint32_t reaped_count;
+
 /// Where there is no control block the process has a table to itself.
 bool have_space() {
   if (state.job) ids.space = &state.job->ids;
@@ -40,8 +46,11 @@ bool session_lives(int32_t real) {
     if (int32_t pid = state.job->members[i].pid; pid > 0 && sys(__NR_getsid, pid) == real) return true;
   return false;
 }
+bool group_lives(int32_t real) {
+  return sys(__NR_kill, -real, 0) != -ESRCH || session_lives(real);
+}
 bool lives(int32_t real) {
-  return sys(__NR_kill, real, 0) != -ESRCH || sys(__NR_kill, -real, 0) != -ESRCH || session_lives(real);
+  return sys(__NR_kill, real, 0) != -ESRCH || group_lives(real);
 }
 
 uint64_t start_of(int32_t task) {
@@ -151,6 +160,7 @@ MIG_START void forget_own_ids() {
 
 void learn_real_ids() {
   ids.moved = false;
+  for (uint64_t& pair : reaped) pair = 0;
   ids.real_pid = static_cast<int32_t>(sys(__NR_getpid));
   if (!have_space()) return;
   {
@@ -181,9 +191,14 @@ int32_t adopt_new_task(int32_t real) {
 
 void forget_child(int32_t number, int32_t real) {
   Mark not_split;
-  if (!ids.moved || number <= 0 || find_real(*ids.space, number) != real || lives(real)) return;
+  if (!ids.moved || number <= 0 || find_real(*ids.space, number) != real) return;
+  uint64_t* at = &reaped[__atomic_fetch_add(&reaped_count, 1, __ATOMIC_RELAXED) % kRemembered];
+  uint64_t pair = static_cast<uint32_t>(number) | static_cast<uint64_t>(real) << 32;
+  uint64_t before = __atomic_exchange_n(at, pair, __ATOMIC_RELAXED);
+  IdEntry e{static_cast<int32_t>(before), static_cast<int32_t>(before >> 32)};
+  if (!before || before == pair || find_real(*ids.space, e.virtual_number) != e.real_number || group_lives(e.real_number)) return;
   ScopedIdLock lock(*ids.space);
-  remove_id_pair(*ids.space, {number, real});
+  remove_id_pair(*ids.space, e);
 }
 
 }  // namespace mig

@@ -127,7 +127,7 @@ void forget_own_ids();
 
 /// The virtual number of a process or thread that the kernel has just given `real`: parent and child may both ask.
 int32_t adopt_new_task(int32_t real);
-/// A child has been waited for: its number means nothing any more, unless a group or session has it.
+/// A child has been waited for: some time later its number means nothing any more, unless a group or session has it.
 void forget_child(int32_t number, int32_t real);
 
 /// A thread ends.

@@ -101,7 +101,8 @@ MIG_START void enter_member(int32_t first) {
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
 
-/// The new program has its handlers: whoever waits for that may signal it, and what came during exec it asks for itself.
+/// The new program has its handlers: whoever waits for that may signal it. What came during exec it asks for itself, and what was
+/// sent to a thread that exec has ended: who finds a request that nobody has taken may take it.
 void end_executing() {
   Member& m = state.job->members[state.member];
   uint32_t flags = load(&m.flags);
@@ -110,6 +111,7 @@ void end_executing() {
                                       __ATOMIC_ACQUIRE)) {
   }
   if (flags & kMemberAsked) ask_again(m.asked);
+  else if (load(&state.job->request.phase) == static_cast<uint32_t>(Phase::kRequested)) ask_again(kRequestValue);
 }
 
 MIG_START bool others_live() {
@@ -196,6 +198,7 @@ MIG_START bool map_job(const char* path, int flags) {
   long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
   if (failed(p)) return false;
   state.job = reinterpret_cast<Job*>(p);
+  known_count = 0;
   return true;
 }
 
@@ -299,6 +302,7 @@ void rejoin_job() {
   long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
   if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
+  known_count = 0;
   initialise(state.job);
   Member* own = own_entry();
   state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;

@@ -1,9 +1,12 @@
 // Paths under /proc after a restart: their numbers are virtual ones.
 //
 // Numbers of this job's processes and threads are replaced on the way in: /proc/PID/..., /proc/self/task/TID/... On
-// the way out come the links /proc/self, /proc/thread-self and .../exe, and the files stat and status of this process: a
-// program that opens one gets a file in memory with the numbers replaced, as they stood when it was opened. A
-// path relative to an open /proc, and the names in its listings, stay the kernel's.
+// the way out come the links /proc/self, /proc/thread-self and .../exe, and the files stat, status and children of any
+// process or thread: a program that opens one gets a file in memory with the numbers replaced, as they stood when it was
+// opened. Of a path relative to an open directory of /proc, the directory's own path has the kernel's numbers.
+//
+// Listings of /proc and of task directories: members have their virtual numbers, and somebody outside whose number is a
+// member's virtual one is left out, since no path leads there.
 #include "preload/proc_paths.h"
 
 #include <errno.h>
@@ -70,9 +73,10 @@ void put_numbers(Text& t, const ProcPath& p, bool real) {
   if (p.thread) t << "/task/" << number(p.thread);
 }
 
-/// `Name:\t1\t2`: numbers that are ids.
+/// `Name:\t1\t2`: numbers that are ids. Of several, one per namespace, the first is this one's.
 IdKind status_kind(const char* line) {
-  if (text_starts(line, "Tgid:") || text_starts(line, "Pid:") || text_starts(line, "NStgid:") || text_starts(line, "NSpid:"))
+  if (text_starts(line, "Tgid:") || text_starts(line, "Pid:") || text_starts(line, "TracerPid:") ||
+      text_starts(line, "NStgid:") || text_starts(line, "NSpid:"))
     return IdKind::kTask;
   if (text_starts(line, "NSpgid:")) return IdKind::kGroup;
   if (text_starts(line, "NSsid:")) return IdKind::kSession;
@@ -85,17 +89,26 @@ void put_id(Text& t, IdKind kind, int32_t real) {
   else t << virtual_id(real);
 }
 
+int32_t shown_parent(int32_t process, int32_t real_parent) {
+  return process == ids.real_pid ? own_parent() : virtual_id(real_parent);
+}
+
 void rewrite_status(Text& t, const char* from) {
+  int32_t process = 0;
   while (*from) {
     const char* end = from;
     while (*end && *end != '\n') ++end;
     IdKind kind = status_kind(from);
     if (text_starts(from, "PPid:")) {
-      t << "PPid:\t" << own_parent();
+      t << "PPid:\t" << shown_parent(process, static_cast<int32_t>(Scan(from + 5).number()));
     } else if (kind != IdKind::kNone) {
       while (*from != ':') t.put(*from++);
       t << ":\t";
-      put_id(t, kind, static_cast<int32_t>(Scan(from + 1).number()));
+      Scan numbers(from + 1);
+      auto number = static_cast<int32_t>(numbers.number());
+      if (!process) process = number;
+      put_id(t, kind, number);
+      for (from = numbers.at(); from < end;) t.put(*from++);
     } else {
       while (from < end) t.put(*from++);
     }
@@ -106,7 +119,8 @@ void rewrite_status(Text& t, const char* from) {
 
 /// `PID (COMM) S PPID PGRP SESSION TTY TPGID ...`
 void rewrite_stat(Text& t, const char* from) {
-  t << virtual_id(static_cast<int32_t>(Scan(from).number()));
+  auto process = static_cast<int32_t>(Scan(from).number());
+  t << virtual_id(process);
   const char* last = from;
   for (const char* p = from; *p; ++p)
     if (*p == ')') last = p;
@@ -115,8 +129,7 @@ void rewrite_stat(Text& t, const char* from) {
   if (from[0] != ' ' || !from[1]) return;
   t.put(' ').put(from[1]);
   Scan scan(from + 2);
-  scan.number();
-  t << " " << own_parent() << " ";
+  t << " " << shown_parent(process, static_cast<int32_t>(scan.number())) << " ";
   put_id(t, IdKind::kGroup, static_cast<int32_t>(scan.number()));
   t << " ";
   put_id(t, IdKind::kSession, static_cast<int32_t>(scan.number()));
@@ -125,6 +138,23 @@ void rewrite_stat(Text& t, const char* from) {
   if (foreground > 0) put_id(t, IdKind::kGroup, static_cast<int32_t>(foreground));
   else t << foreground;
   t << scan.at();
+}
+
+/// `PID PID PID `
+void rewrite_children(Text& t, const char* from) {
+  for (Scan scan(from); long child = scan.number();) t << virtual_id(static_cast<int32_t>(child)) << " ";
+}
+
+struct Rewritten {
+  const char* name;
+  void (*rewrite)(Text&, const char*);
+};
+constexpr Rewritten kRewritten[] = {{"/stat", rewrite_stat}, {"/status", rewrite_status}, {"/children", rewrite_children}};
+
+const Rewritten* rewritten(const ProcPath& p) {
+  for (const Rewritten& r : kRewritten)
+    if (p.rest && text_equal(p.rest, r.name)) return &r;
+  return nullptr;
 }
 
 long make_file(const char* name, const Text& text, int flags) {
@@ -140,10 +170,38 @@ __attribute__((noinline)) long open_rewritten(const ProcPath& p, const char* pat
   char from[kTextSize], to[kTextSize];
   if (long n = read_text(path, from, sizeof from); n < 0) return n;
   Text text(to);
-  bool is_stat = text_equal(p.rest, "/stat");
-  if (is_stat) rewrite_stat(text, from);
-  else rewrite_status(text, from);
-  return make_file(is_stat ? "stat" : "status", text, flags);
+  const Rewritten* r = rewritten(p);
+  r->rewrite(text, from);
+  return text.overflow() ? sys(__NR_openat, AT_FDCWD, path, flags, 0) : make_file(r->name + 1, text, flags);
+}
+
+/// Where a descriptor leads, if that is under /proc.
+bool read_proc_link(int fd, char* path, size_t size) {
+  char link[64];
+  Text(link) << "/proc/self/fd/" << fd;
+  long n = sys(__NR_readlink, link, path, size - 1);
+  path[n > 0 ? n : 0] = 0;
+  return text_starts(path, "/proc") && (path[5] == '/' || !path[5]);
+}
+
+/// Relative to a directory of /proc, as an absolute path with virtual numbers. False: it is something else.
+bool make_absolute(int directory, const char* path, char* absolute, size_t size) {
+  char from[kProcPathSize];
+  bool of_interest = (path[0] >= '1' && path[0] <= '9') || text_starts(path, "stat") || text_starts(path, "task/") ||
+                     text_equal(path, "children");
+  if (!of_interest || !read_proc_link(directory, from, sizeof from)) return false;
+  Text text(absolute, size);
+  ProcPath p = parse(from);
+  if (p.rest) {
+    if (p.process) p.process = virtual_id(p.process);
+    if (p.thread) p.thread = virtual_id(p.thread);
+    put_numbers(text, p, false);
+    text << p.rest;
+  } else {
+    text << from;
+  }
+  text << "/" << path;
+  return !text.overflow();
 }
 
 long copy_link(const char* text, char* buffer, size_t size) {
@@ -168,7 +226,7 @@ const char* real_proc_path(const char* path, char* buffer, size_t size) {
 
 bool is_rewritten(const char* path) {
   ProcPath p = parse(path);
-  return ids_moved() && is_own(p) && (text_equal(p.rest, "/stat") || text_equal(p.rest, "/status"));
+  return ids_moved() && rewritten(p);
 }
 
 long open_moved(int directory, const char* path, int flags, int mode) {
@@ -179,8 +237,24 @@ long open_moved(int directory, const char* path, int flags, int mode) {
 }
 
 long open_proc_or_file(int directory, const char* path, int flags, int mode) {
+  char absolute[kProcPathSize];
   if (is_moved_path(path)) return open_moved(directory, path, flags, mode);
+  if (ids_moved() && directory >= 0 && path && make_absolute(directory, path, absolute, sizeof absolute))
+    return open_moved(AT_FDCWD, absolute, flags, mode);
   return sys(__NR_openat, directory, path, flags, mode);
+}
+
+Listing listing_of(int directory) {
+  char path[kProcPathSize];
+  if (!read_proc_link(directory, path, sizeof path)) return Listing::kOther;
+  return !path[5] ? Listing::kProcesses : text_ends(path, "/task") ? Listing::kThreads : Listing::kOther;
+}
+
+int32_t listed_id(const char* name) {
+  int32_t real;
+  if (!take_number(name, real) || *name) return -1;
+  int32_t number = virtual_id(real);
+  return number == real && real_id(real) != real ? 0 : number;
 }
 
 long read_moved_link(const char* path, char* buffer, size_t size) {

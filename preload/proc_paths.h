@@ -2,15 +2,16 @@
 #pragma once
 #include <stddef.h>
 
+#include "preload/ids.h"
 #include "preload/state.h"
 
 namespace mig {
 
 constexpr size_t kProcPathSize = 4096;
 
-/// There was a restart, and the path lies under /proc.
+/// There was a restart (of this program, or of the job before it began), and the path lies under /proc.
 inline bool is_moved_path(const char* path) {
-  if (__builtin_expect(state.generation == 0, true) || !path) return false;
+  if (__builtin_expect(state.generation == 0 && !ids_moved(), true) || !path) return false;
   return path[0] == '/' && path[1] == 'p' && path[2] == 'r' && path[3] == 'o' && path[4] == 'c' && (path[5] == '/' || !path[5]);
 }
 
@@ -29,6 +30,12 @@ long open_moved(int directory, const char* path, int flags, int mode);
 long open_proc_or_file(int directory, const char* path, int flags, int mode);
 /// True: opening the path means more than opening another path.
 bool is_rewritten(const char* path);
+
+/// What the names in an open directory are.
+enum class Listing { kOther, kProcesses, kThreads };
+Listing listing_of(int directory);
+/// The number by which a name in such a listing is known; 0: it must not be listed; -1: the name is no number.
+int32_t listed_id(const char* name);
 
 /// readlinkat(2) by the kernel's convention.
 long read_moved_link(const char* path, char* buffer, size_t size);

@@ -14,6 +14,7 @@
 #include "image/base/clock.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/ids.h"
 #include "preload/membarrier.h"
 #include "preload/room.h"
 #include "preload/state.h"
@@ -189,8 +190,10 @@ bool save_process(ImageWriter& writer) {
   p.membarrier = membarrier_registrations();
   p.protection_keys = protection_keys();
   p.thread_count = state.claimed;
-  int32_t exit_signal = process_stat(static_cast<int32_t>(sys(__NR_getpid))).exit_signal;
-  p.exit_signal = exit_signal ? exit_signal : -1;
+  ProcessStat stat = process_stat(static_cast<int32_t>(sys(__NR_getpid)));
+  p.exit_signal = stat.exit_signal ? stat.exit_signal : -1;
+  p.terminal = stat.terminal;
+  p.foreground = stat.terminal && stat.foreground > 0 ? virtual_group(stat.foreground) : 0;
   p.stopped = own_stop_signal();
   if (writer.record(RecordType::kProcess, p) && save_credentials(writer, status) && save_limits(writer) && save_texts(writer) &&
       save_auxv(writer))

@@ -51,8 +51,6 @@ void come_back() {
   continue_times();
   adopt_vdso(state.resume.vdso);
   install_handler();
-  translate_handlers();
-  translate_signalfds();
   start_period();
   thread_came_back(slot_at(0));
   wait_for_threads();
@@ -65,6 +63,9 @@ void come_back() {
 void begin_life() {
   announce_stop();
   meet(RebirthStep::kKnown);
+  use_id_space();
+  translate_handlers();
+  translate_signalfds();
   say_ready();
 }
 

@@ -37,6 +37,19 @@ void read_words(char** words, const char* first, va_list args) {
   while (*words) *++words = va_arg(args, char*);
 }
 
+/// The number of the child, also for a program that does not ask.
+template <class Spawn>
+int spawned(pid_t* child, Spawn spawn) {
+  int error = 0;
+  pid_t pid = born_by([&] {
+    pid_t real = 0;
+    error = spawn(&real);
+    return error ? 0 : real;
+  });
+  if (!error && child) *child = pid;
+  return error;
+}
+
 }  // namespace
 }  // namespace mig
 
@@ -86,25 +99,11 @@ MIG_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
   return int_with_errno(execute_searched(file, words, environ));
 }
 
-namespace {
-
-/// Calls spawn(child) and tells the caller the child's number in the job.
-template <class Spawn>
-int spawn_child(pid_t* child, Spawn spawn) {
-  uint64_t generation = state.generation;
-  pid_t real = 0;
-  int r = spawn(&real);
-  if (r == 0 && child) *child = number_of_child(real, generation);
-  return r;
-}
-
-}  // namespace
-
 MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
   return with_cover(environment, [&](char* const* covered) {
     auto call = [&](const char* real) {
-      return spawn_child(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
+      return spawned(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
     };
     return is_moved_path(path) ? with_real_path(path, call) : call(path);
   });
@@ -112,6 +111,6 @@ MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_fil
 MIG_EXPORT int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,
                             const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
   return with_cover(environment, [&](char* const* covered) {
-    return spawn_child(child, [&](pid_t* pid) { return original_posix_spawnp(pid, file, actions, attributes, argv, covered); });
+    return spawned(child, [&](pid_t* pid) { return original_posix_spawnp(pid, file, actions, attributes, argv, covered); });
   });
 }

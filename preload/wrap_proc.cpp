@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "preload/hook.h"
+#include "preload/ids.h"
 #include "preload/proc_paths.h"
 #include "preload/result.h"
 
@@ -68,7 +69,8 @@ int open_by(Original& original, const char* path, int flags, mode_t mode) {
 }
 template <class Original>
 int openat_by(Original& original, int directory, const char* path, int flags, mode_t mode) {
-  if (is_moved_path(path)) return int_with_errno(open_moved(directory, path, flags, static_cast<int>(mode)));
+  if (is_moved_path(path) || (ids_moved() && directory >= 0))
+    return int_with_errno(open_proc_or_file(directory, path, flags, static_cast<int>(mode)));
   return original(directory, path, flags, mode);
 }
 

@@ -214,10 +214,11 @@ long create_timer(long clock, const sigevent* event, long timer) {
 }
 
 long fork_by(long number, long a, long b, long c, long d, long e) {
-  uint64_t generation = state.generation;
-  long child = sys(number, a, b, c, d, e);
-  if (child == 0) begin_as_child();
-  return failed(child) ? child : number_of_child(static_cast<pid_t>(child), generation);
+  return born_by([&] {
+    long child = sys(number, a, b, c, d, e);
+    if (child == 0) begin_as_child();
+    return child;
+  });
 }
 
 }  // namespace
@@ -287,8 +288,6 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_timerfd_settime:
       return timerfd_settime(i32(a), i32(b), reinterpret_cast<const itimerspec*>(c), reinterpret_cast<itimerspec*>(d));
     case __NR_sigaltstack: return sigaltstack(reinterpret_cast<const stack_t*>(a), reinterpret_cast<stack_t*>(b));
-    case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
-    case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
     case __NR_wait4: return with_errno(wait_for_child(i32(a), reinterpret_cast<int*>(b), i32(c), reinterpret_cast<rusage*>(d)));
     case __NR_waitid:
       return with_errno(wait_for_child(i32(a), i32(b), reinterpret_cast<siginfo_t*>(c), i32(d), reinterpret_cast<rusage*>(e)));
@@ -303,6 +302,8 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_msgctl: return msgctl(i32(a), i32(b), reinterpret_cast<msqid_ds*>(c));
     case __NR_semctl: return semctl(i32(a), i32(b), i32(c), d);
     case __NR_timer_create: return with_errno(create_timer(a, reinterpret_cast<const sigevent*>(b), c));
+    case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
+    case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
     case __NR_fork:
     case __NR_clone:
     case __NR_clone3: return with_errno(fork_by(number, a, b, c, d, e));

@@ -11,6 +11,7 @@
 #include "restore/job.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
+#include "restore/terminal.h"
 
 namespace mig {
 namespace {
@@ -36,7 +37,9 @@ void discard(int signal) {
 
 void reap(int32_t pid) {
   Patience patience("the end of a helper process");
-  while (sys(__NR_wait4, pid, nullptr, WNOHANG | __WALL, nullptr) == 0) patience.wait();
+  int status = 0;
+  while (sys(__NR_wait4, pid, &status, WNOHANG | __WALL, nullptr) == 0) patience.wait();
+  if (status) give_up(Error::kResourceFailed, "a helper process", "it ended while the job was restored");
 }
 
 class Family {
@@ -85,25 +88,33 @@ class Family {
 
   int32_t create(bool early) {
     for (int32_t i = me().first_created; i >= 0; i = all_[i].next_created)
-      if (all_[i].early == early && bring_forth(all_[i])) return i;
+      if (all_[i].early == early && bring_forth(i)) return i;
     return -1;
   }
 
   /// True in the new process.
-  bool bring_forth(const Birth& b) {
-    if (b.way == Way::kOrphan) return bring_forth_orphan(b);
-    return fork_with(b.way == Way::kSibling ? CLONE_PARENT | b.exit_signal : b.exit_signal) == 0;
+  bool bring_forth(int32_t i) {
+    const Birth& b = all_[i];
+    return b.way == Way::kOrphan ? bring_forth_orphan(i)
+                                 : fork_birth(i, b.exit_signal | (b.way == Way::kSibling ? CLONE_PARENT : 0));
+  }
+
+  static bool fork_birth(int32_t i, long flags) {
+    long pid = fork_with(flags);
+    if (pid) enter_newborn(i, static_cast<int32_t>(pid));
+    return pid == 0;
   }
 
   /// One for the outside goes there before anybody can adopt it, any other when its parent to be can.
-  bool bring_forth_orphan(const Birth& b) {
+  bool bring_forth_orphan(int32_t i) {
+    const Birth& b = all_[i];
     if (auto step = static_cast<int32_t>(fork_with(0))) {
       if (b.parent < 0) reap(step);
       else steps_.push(step);
       return false;
     }
     leave_meeting();
-    if (fork_with(SIGCHLD) == 0) return true;
+    if (fork_birth(i, SIGCHLD)) return true;
     drop_ready();
     if (b.parent >= 0) await(BirthStep::kCaught);
     for (;;) sys(__NR_exit_group, 0);
@@ -114,6 +125,7 @@ class Family {
     long r = 0;
     if (all_.leads_session(self_) && !outside) {
       if (own(__NR_getsid) != sys(__NR_getpid)) r = sys(__NR_setsid);
+      take_terminal(me().terminal);
     } else if (me().founds_group && own(__NR_getpgid) != sys(__NR_getpid)) {
       r = sys(__NR_setpgid, 0, 0);
     }

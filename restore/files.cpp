@@ -22,6 +22,7 @@
 #include "restore/meeting.h"
 #include "restore/options.h"
 #include "restore/shared.h"
+#include "restore/terminal.h"
 
 namespace mig {
 namespace {
@@ -217,6 +218,7 @@ void install_files(int keep) {
   for (PreparedDescription& p : prepared)
     if (is_own(p)) finish_description(p);
   meet(BirthStep::kFinished);
+  restore_foreground();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   close_rest(keep);

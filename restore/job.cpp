@@ -86,11 +86,20 @@ void enter_numbers(Lineage& lineage) {
     if (e.virtual_number != e.real_number) store(&job->ids.moved, 1);
 }
 
-int32_t process_number(int32_t virtual_number) {
-  for (uint32_t i = hash(virtual_number);; ++i) {
-    IdEntry e = job->ids.by_virtual[i & (kIdSlots - 1)];
-    if (!e.virtual_number || e.virtual_number == virtual_number) return e.real_number;
-  }
+int32_t real_process(int32_t virtual_number) {
+  for (uint32_t i = 0; i < job->member_count; ++i)
+    if (job->members[i].vpid == virtual_number) return job->members[i].pid;
+  return 0;
+}
+
+int32_t real_group(int32_t virtual_number) {
+  if (job->ids.group.virtual_number == virtual_number) return job->ids.group.real_number;
+  for (uint32_t i = 0; i < job->member_count; ++i)
+    if (job->members[i].vpgid == virtual_number) {
+      int32_t real = find_real(job->ids, virtual_number);
+      return real ? real : virtual_number;
+    }
+  return 0;
 }
 
 void publish_job() {

@@ -12,8 +12,10 @@ int job_descriptor();
 
 /// The kernel's numbers of processes, groups and sessions, once all of them exist.
 void enter_numbers(Lineage& lineage);
-/// The kernel's number of a process of the job, and of the group that it leads; 0: there is none.
-int32_t process_number(int32_t virtual_number);
+
+/// What the program knows by these numbers; 0: nothing of this job. For processes and process groups.
+int32_t real_process(int32_t virtual_number);
+int32_t real_group(int32_t virtual_number);
 
 /// Gives the file its name: the job can be found.
 void publish_job();

@@ -62,6 +62,7 @@ class Planner {
     b.vpid = p.record.vpid, b.vpgid = p.record.vpgid, b.vsid = p.record.vsid;
     b.parent = p.parent;
     b.subreaper = p.record.child_subreaper;
+    b.terminal = p.record.terminal;
     set_signal(b, p.record.exit_signal);
   }
 

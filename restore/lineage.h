@@ -23,6 +23,7 @@ struct Birth {
   bool founds_group;  ///< there is somebody in the group that has its number
   bool subreaper;
   int32_t vpid, vpgid, vsid;
+  int32_t terminal;     ///< device of its controlling terminal; 0: none
   int32_t exit_signal;  ///< as clone(2) takes it; 0: none
   int32_t session;      ///< in which it is born; 0: any
   int32_t parent;       ///< in the end; -1: outside the job

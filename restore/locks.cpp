@@ -41,16 +41,7 @@ int32_t real_id(int32_t virtual_number) {
   image.each_as<ThreadRecord>(RecordType::kThread, [&](const ThreadRecord& t, const char*) {
     if (t.vtid == virtual_number) real = *reinterpret_cast<const int32_t*>(t.real_tid_address);
   });
-  return real ? real : process_number(virtual_number);
-}
-
-int32_t real_group(int32_t virtual_number) {
-  int32_t real = process_number(virtual_number);
-  if (!real) real = virtual_number;
-  image.each_as<ProcessRecord>(RecordType::kProcess, [&](const ProcessRecord& p, const char*) {
-    if (p.vpgid == virtual_number) real = static_cast<int32_t>(sys(__NR_getpgid, 0));
-  });
-  return real;
+  return real ? real : real_process(virtual_number);
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ void tell_library(uint64_t vdso, const Clocks& clocks) {
   meet(BirthStep::kLoaded);
   Clocks clocks = common_clocks();
   install_files(options.ready_fd);
-  if (process == 0) publish_job();
+  if (is_first_process()) publish_job();
   drop_to_process();
   tell_library(vdso, clocks);
   sys(__NR_close, image.fd());

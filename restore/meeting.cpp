@@ -13,7 +13,8 @@ namespace mig {
 namespace {
 
 constexpr int64_t kSlice = 100 * kMillisecond;
-constexpr int64_t kMeetingLimit = 600 * kSecond;  ///< the slowest process has all its memory to load
+constexpr int64_t kBirthLimit = 60 * kSecond;
+constexpr int64_t kLoadLimit = 600 * kSecond;  ///< the slowest process has all its memory to load
 constexpr int64_t kEndLimit = 10 * kSecond;
 constexpr int kMostSlices = 20000;
 
@@ -39,25 +40,29 @@ bool lives(int32_t birth) {
   return pid && is_process_alive(pid, nursery->born[birth].start);
 }
 
+/// Processes run, and may end, only after all have arrived.
+bool is_missed(int32_t birth, const uint32_t* word, uint32_t expected) {
+  return birth != self && real_number(birth) && !lives(birth) && load(word) < expected;
+}
+
 /// Nobody says more about a process that was killed.
-void look_after(int32_t birth) {
-  int32_t pid = real_number(birth);
-  if (birth == self || !pid || lives(birth) || load(&job->rebirth.failed)) return;
+void look_after(int32_t birth, const uint32_t* word, uint32_t expected) {
+  if (!is_missed(birth, word, expected)) return;
   char object[64];
-  Text(object) << "pid " << pid;
+  Text(object) << "pid " << real_number(birth);
   give_up(Error::kResourceFailed, object, "this process of the job ended while it was restored");
 }
 
-void look_after_others() {
+void look_after_others(const uint32_t* word, uint32_t expected) {
   if (load(&job->rebirth.failed)) end_restart(0);
-  if (self != 0) return look_after(0);
-  for (int32_t i = 1; i < (settled ? members : births); ++i) look_after(i);
+  if (self != 0) return look_after(0, word, expected);
+  for (int32_t i = 1; i < (settled ? members : births); ++i) look_after(i, word, expected);
 }
 
 void wait_for_all(const uint32_t* word, uint32_t expected) {
-  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + (settled ? kLoadLimit : kBirthLimit);
   for (uint32_t n; (n = load(word)) < expected;) {
-    look_after_others();
+    look_after_others(word, expected);
     if (clock_now(CLOCK_MONOTONIC) > deadline) give_up(Error::kInternal, "the job", "a process of it did not become ready");
     futex_wait(word, n, kSlice, true);
   }
@@ -115,14 +120,23 @@ void open_meeting(Job* block, const Lineage& lineage) {
 
 void enter_meeting(int32_t birth) {
   self = birth;
-  Newborn& own = nursery->born[birth];
-  own.start = own_start_time();
-  __atomic_store_n(&own.pid, static_cast<int32_t>(sys(__NR_getpid)), __ATOMIC_RELEASE);
+  enter_newborn(birth, static_cast<int32_t>(sys(__NR_getpid)));
   if (load(&job->rebirth.failed)) end_restart(0);
+}
+
+void enter_newborn(int32_t birth, int32_t pid) {
+  Newborn& born = nursery->born[birth];
+  int32_t none = 0;
+  __atomic_store_n(&born.start, process_stat(pid).start, __ATOMIC_RELEASE);
+  __atomic_compare_exchange_n(&born.pid, &none, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 void leave_meeting() {
   self = -1;
+}
+
+bool is_first_process() {
+  return self == 0;
 }
 
 int32_t real_number(int32_t birth) {

@@ -116,10 +116,15 @@ long read_number(const char* path) {
   return read_text(path, text, sizeof text) > 0 ? Scan(text).number() : 0;
 }
 
+constexpr const char* kOomScore = "/proc/self/oom_score_adj";
+
+[[noreturn]] void refuse_oom_score() {
+  not_permitted("the process's oom_score_adj", "only a privileged user may make it so small");
+}
+
 void restore_oom_score(int32_t score) {
-  constexpr const char* kPath = "/proc/self/oom_score_adj";
-  if (read_number(kPath) != score) write_number(kPath, score);
-  if (read_number(kPath) != score) not_permitted("the process's oom_score_adj", "only a privileged user may make it so small");
+  if (read_number(kOomScore) != score) write_number(kOomScore, score);
+  if (read_number(kOomScore) != score) refuse_oom_score();
 }
 
 void write_hex(const char* path, unsigned long value) {
@@ -184,7 +189,8 @@ void restore_ambient(const CredentialsRecord& c) {
   }
 }
 
-/// The same question that restore_limit() answers too late to change nothing.
+// What restore_process() and drop_to_process() would find out too late to change nothing.
+
 void check_limit(const LimitRecord& l) {
   uint64_t now[2];
   sys(__NR_prlimit64, 0, l.resource, nullptr, now);
@@ -192,6 +198,24 @@ void check_limit(const LimitRecord& l) {
   char object[64];
   Text(object) << "resource limit " << l.resource << " (soft " << l.current << ")";
   not_permitted(object, "the hard limit here is lower");
+}
+
+/// The smallest score that the process may have without privilege is not told: it is the one that it was last given with it.
+void check_oom_score(int32_t score) {
+  int32_t now = static_cast<int32_t>(read_number(kOomScore));
+  if (now == score) return;
+  write_number(kOomScore, score);
+  bool granted = read_number(kOomScore) == score;
+  write_number(kOomScore, now);
+  if (!granted) refuse_oom_score();
+}
+
+void check_security(const CredentialsRecord& c) {
+  for (unsigned i = 0; i < 64; ++i)
+    if (!(c.bounding >> i & 1) && sys(__NR_prctl, PR_CAPBSET_READ, i, 0, 0, 0) == 1)
+      not_permitted("the capability bounding set", "only a privileged user may drop a capability from it");
+  if (c.securebits && sys(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) != c.securebits)
+    not_permitted("the securebits", "only a privileged user may set them");
 }
 
 }  // namespace
@@ -202,8 +226,11 @@ void check_process() {
   uint64_t effective, permitted, inheritable;
   get_capabilities(effective, permitted, inheritable);
   if (c.permitted & ~permitted) not_permitted("the process's capabilities", "it had some that the restarting user has not");
-  if (!(effective >> CAP_SYS_RESOURCE & 1))
+  if (!(effective >> CAP_SYS_RESOURCE & 1)) {
     image.each_as<LimitRecord>(RecordType::kLimit, [](const LimitRecord& l, const char*) { check_limit(l); });
+    check_oom_score(process_record().oom_score_adj);
+  }
+  if (!(effective >> CAP_SETPCAP & 1)) check_security(c);
   bool may_set_ids = effective >> CAP_SETUID & effective >> CAP_SETGID & 1;
   if (may_set_ids) return;
   if (!same_ids(c)) not_permitted("the process's user and group ids", "they are not those of the restarting user");

@@ -10,6 +10,9 @@
 #include <sys/ioctl.h>
 
 #include "restore/failure.h"
+#include "restore/image_file.h"
+#include "restore/job.h"
+#include "restore/meeting.h"
 
 namespace mig {
 namespace {
@@ -41,7 +44,44 @@ bool is_master(const PreparedDescription& p) {
   return p.record.value[0];
 }
 
+/// The slave of a pair of the job, or -1.
+int find_slave(int32_t device) {
+  for (const PreparedDescription& p : all_descriptions())
+    if (kind_of(p) == DescriptionKind::kPseudoTerminal && !is_master(p) && p.record.rdev == static_cast<uint64_t>(device))
+      return p.fd;
+  return -1;
+}
+
+void set_foreground(int terminal, int32_t group) {
+  if (int32_t real = real_group(group)) sys(__NR_ioctl, terminal, TIOCSPGRP, &real);
+}
+
+/// On the terminal of the restart only where this process is in the foreground itself.
+void set_foreground_outside(int32_t group) {
+  ScopedFd terminal(open_path("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK));
+  int32_t now = 0;
+  if (!terminal.ok() || sys(__NR_ioctl, terminal.get(), TIOCGPGRP, &now) < 0 || now != sys(__NR_getpgid, 0)) return;
+  set_foreground(terminal.get(), group);
+}
+
 }  // namespace
+
+void take_terminal(int32_t device) {
+  int slave = device ? find_slave(device) : -1;
+  if (slave >= 0) sys(__NR_ioctl, slave, TIOCSCTTY, 0);
+}
+
+void restore_foreground() {
+  image.each_as<ProcessRecord>(RecordType::kProcess, [](const ProcessRecord& p, const char*) {
+    int slave = p.terminal && p.vsid == p.vpid ? find_slave(p.terminal) : -1;
+    if (slave >= 0) {
+      take_terminal(p.terminal);
+      set_foreground(slave, p.foreground);
+    } else if (p.terminal && is_first_process()) {
+      set_foreground_outside(p.foreground);
+    }
+  });
+}
 
 void open_terminal(PreparedDescription& p) {
   int flags = static_cast<int>(p.record.open_flags & (3u | O_NONBLOCK)) | O_NOCTTY;

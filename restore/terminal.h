@@ -9,4 +9,10 @@ void open_pseudo_terminal(PreparedDescription& p);
 /// Settings that the program had made; SIGWINCH if the new terminal has another size.
 void finish_terminal(PreparedDescription& p);
 
+/// A session leader takes the slave that was `device` as its controlling terminal, if it is open by now: right after it has
+/// founded the session, so that whoever is born in it has the terminal too.
+void take_terminal(int32_t device);
+/// The group that was in the foreground of the session's terminal is again. Descriptions are open and groups exist.
+void restore_foreground();
+
 }  // namespace mig

@@ -1,6 +1,7 @@
 #include "tools/process.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -80,10 +81,26 @@ std::string thread_status_field(int pid, int tid, const std::string& field) {
   return find_field(slurp("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status"), field);
 }
 
+namespace {
+
+constexpr int kLooks = 3;
+
+bool has_ended(const ProcessStat& s) {
+  return s.state == 'X' || (s.state == 'Z' && s.threads < 2);
+}
+
+}  // namespace
+
+/// A look at a process in which another thread than the first executes a program may find the thread that has just gone.
 bool process_alive(int pid, uint64_t start) {
   if (pid <= 0) return false;
-  auto s = read_stat(pid);
-  return s && s->start <= start && s->state != 'Z' && s->state != 'X';
+  for (int i = 0; i < kLooks; ++i) {
+    auto s = read_stat(pid);
+    if (s && s->start > start) return false;
+    if (s && !has_ended(*s)) return true;
+    sched_yield();
+  }
+  return false;
 }
 
 const char* state_word(char state) {

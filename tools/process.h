@@ -22,7 +22,8 @@ std::vector<int> thread_ids(int pid);
 std::vector<std::string> command_of(int pid);
 std::string status_field(int pid, const std::string& field);
 std::string thread_status_field(int pid, int tid, const std::string& field);
-/// It is the process that ran at that time: one with the same number that started later is another.
+/// It is the process that ran at that time: one with the same number that started later is another. Its first thread may have
+/// ended, also for the moment in which another one executes a program.
 bool process_alive(int pid, uint64_t start);
 /// "running", "sleeping", ...
 const char* state_word(char state);

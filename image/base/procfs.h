@@ -27,11 +27,12 @@ struct ProcessStat {
   char state;
   int32_t ppid, pgid, sid, exit_signal;
   uint64_t start;
+  int32_t terminal, foreground;  ///< device of the controlling terminal, and the process group in its foreground; 0, -1: none
 };
 inline ProcessStat process_stat(int32_t pid) {
   char path[64], text[1024];
   Text(path) << "/proc/" << pid << "/stat";
-  ProcessStat s{'X', 0, 0, 0, 0, 0};
+  ProcessStat s{'X', 0, 0, 0, 0, 0, 0, 0};
   if (read_text(path, text, sizeof text) <= 0) return s;
   const char* at = behind_name(text);
   if (!at[0]) return s;
@@ -39,8 +40,9 @@ inline ProcessStat process_stat(int32_t pid) {
   Scan scan(at + 2);
   s.ppid = static_cast<int32_t>(scan.number()), s.pgid = static_cast<int32_t>(scan.number());
   s.sid = static_cast<int32_t>(scan.number());
-  constexpr int kSid = 6, kStart = 22, kExitSignal = 38;
-  for (int field = kSid + 1; field < kStart; ++field) scan.number();
+  s.terminal = static_cast<int32_t>(scan.number()), s.foreground = static_cast<int32_t>(scan.number());
+  constexpr int kForeground = 8, kStart = 22, kExitSignal = 38;
+  for (int field = kForeground + 1; field < kStart; ++field) scan.number();
   s.start = static_cast<uint64_t>(scan.number());
   for (int field = kStart + 1; field < kExitSignal; ++field) scan.number();
   s.exit_signal = static_cast<int32_t>(scan.number());
