@@ -5,6 +5,7 @@ Each is killed and restarted three times, every time on another terminal of anot
 import os
 import subprocess
 from functools import partial
+from pathlib import Path
 
 from cases.programs import Terminal
 from runner.case import ORDINARY, Failure, Skip
@@ -41,6 +42,15 @@ class Session:
                                 capture_output=True, text=True).stdout
             raise Failure(f"{failure}\nthe terminal shows {self.terminal.output[-600:]!r}\n{ps}")
 
+    def foreground(self, program):
+        """Waits until it has the terminal: before that a key is the shell's."""
+        def has():
+            try:
+                return Path(f"/proc/{os.tcgetpgrp(self.terminal.master)}/comm").read_text() == program + "\n"
+            except OSError:
+                return False
+        self.case.wait(has, f"{program} in the foreground", 15, self.job.pid)
+
     def move(self):
         self.job.checkpoint_and_kill()
         self.terminal.close()
@@ -60,33 +70,42 @@ class Session:
 def job_control(argv, running, stopped, case):
     """A shell with a job in the background, a stopped one, and one in the foreground when the checkpoint comes."""
     s = Session(case, argv)
+    wanted = ""
+
+    def write(line):
+        """What the stopped program gets: it has read it when it stands in its file."""
+        nonlocal wanted
+        wanted += line + "\n"
+        s.terminal.type(line + "\r")
+        case.wait(lambda: (case.scratch / "caught").read_text() == wanted, f"{wanted!r} in the file", 15, s.job.pid)
+
     s.shows("$ ")
     s.say("sleep 1000 &\r", "$ ")
     s.say("cat >caught\r", "caught")
-    s.say("first\r", "first")
+    s.foreground("cat")
+    write("first")
     s.say("\x1a", stopped)
-    wanted = "first\n"
     for g in range(GENERATIONS):
         s.move()
         s.say(f"echo sum:$(({g} + 40)):\r", f"sum:{g + 40}:")
         s.say("jobs\r", running)
         s.shows(stopped)
         s.say("sleep 1000\r", "sleep")
+        s.foreground("sleep")
         s.say("\x03", "$ ")
         s.say("echo status $?\r", "status 130")
-        s.say(f"fg %2; echo back $?\r", "cat")
-        s.say(f"before {g}\r", f"before {g}")
+        s.say("fg %2\r", "cat")
+        s.foreground("cat")
+        write(f"before {g}")
         s.move()
-        s.say(f"after {g}\r", f"after {g}")
+        write(f"after {g}")
         s.say("\x1a", stopped)
-        wanted += f"before {g}\nafter {g}\n"
     s.say("fg %2\r", "cat")
-    s.say("last\r", "last")
+    s.foreground("cat")
+    write("last")
     s.say("\x04", "$ ")
     s.say("kill %1; wait; exit 5\r", "exit")
     s.end(5)
-    if (text := (case.scratch / "caught").read_text()) != wanted + "last\n":
-        raise Failure(f"the stopped job got {text!r}")
 
 
 def tmux(case):
