@@ -25,7 +25,7 @@ struct ErrorInfo {
 };
 
 enum class Error : unsigned {
-#define MIG_ERROR(name, code, exit, title, cause, remedy) name = code,
+#define MIG_ERROR(name, code, exit, title, cause, remedy) name = (code),
 #include "image/errors.def"
 #undef MIG_ERROR
 };

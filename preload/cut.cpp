@@ -401,6 +401,10 @@ bool all_saved(bool ok, uint64_t bytes) {
   return !has_failed();
 }
 
+bool has_saved(uint32_t index) {
+  return company && is_other(index) && has_done(state.job->members[index], CutStep::kSaving);
+}
+
 bool must_end() {
   return await_leader(CutStep::kReturning) && step_now() == CutStep::kEnding;
 }

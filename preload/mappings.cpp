@@ -103,6 +103,11 @@ void look_at_file(Mapping& m) {
   }
 }
 
+/// The kernel's own names for memory without a file.
+bool is_named_anonymous(const char* path) {
+  return text_equal(path, "/dev/zero") || text_equal(path, "/dev/zero (deleted)") || text_starts(path, "/anon_hugepage");
+}
+
 void classify(Mapping& m) {
   MappingRecord& r = m.record;
   bool shared = r.kind == static_cast<uint32_t>(MappingKind::kFileShared);
@@ -116,9 +121,7 @@ void classify(Mapping& m) {
   bool deleted = text_ends(m.path, " (deleted)");
   if (text_starts(m.path, "/SYSV")) set(MappingKind::kSystemV);
   else if (text_starts(m.path, "/memfd:")) set(shared ? MappingKind::kMemfd : MappingKind::kFilePrivate);
-  else if (text_equal(m.path, "/dev/zero (deleted)")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
-  else if (text_equal(m.path, "/dev/zero")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
-  else if (text_starts(m.path, "/anon_hugepage")) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
+  else if (is_named_anonymous(m.path)) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
   else if (text_starts(m.path, "/dev/") && !text_starts(m.path, "/dev/shm/") && !deleted) set(MappingKind::kDevice);
   else {
     set(shared ? MappingKind::kFileShared : MappingKind::kFilePrivate);

@@ -113,7 +113,7 @@ bool save_credentials(ImageWriter& writer, const Status& status) {
   auto list = static_cast<uint32_t*>(scratch(static_cast<size_t>(groups + 1) * 4));
   if (!list) return false;
   c.group_count = static_cast<uint32_t>(sys(__NR_getgroups, groups, list));
-  return writer.record(RecordType::kCredentials, c, list, c.group_count * 4);
+  return writer.record(RecordType::kCredentials, c, list, size_t{c.group_count} * sizeof *list);
 }
 
 bool save_limits(ImageWriter& writer) {

@@ -44,7 +44,7 @@ class Library {
   void* find(const char* name, uint32_t hash) const {
     if (!hash_ || !symbols_ || !strings_ || !hash_[0]) return nullptr;
     uint32_t buckets = hash_[0], first = hash_[1], bloom = hash_[2];
-    const uint32_t* bucket = hash_ + 4 + bloom * 2;
+    const uint32_t* bucket = hash_ + 4 + size_t{bloom} * 2;
     const uint32_t* chain = bucket + buckets;
     uint32_t i = bucket[hash % buckets];
     if (i < first) return nullptr;

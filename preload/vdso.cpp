@@ -30,7 +30,7 @@ namespace {
 /// The dynamic symbols of a vDSO in memory.
 class VdsoImage {
  public:
-  explicit VdsoImage(uint64_t base) : base_(base) {
+  explicit VdsoImage(uint64_t base) {
     if (!base) return;
     auto header = reinterpret_cast<const Elf64_Ehdr*>(base);
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return;
@@ -70,7 +70,7 @@ class VdsoImage {
   /// The table has no count: the last chain ends with an odd word.
   static uint32_t count_by_gnu_hash(const uint32_t* table) {
     uint32_t buckets = table[0], first = table[1], bloom = table[2], last = 0;
-    const uint32_t* bucket = table + 4 + bloom * 2;
+    const uint32_t* bucket = table + 4 + size_t{bloom} * 2;
     const uint32_t* chain = bucket + buckets;
     for (uint32_t i = 0; i < buckets; ++i) last = bucket[i] > last ? bucket[i] : last;
     if (last < first) return first;
@@ -78,7 +78,7 @@ class VdsoImage {
     return last + 1;
   }
 
-  uint64_t base_, bias_ = 0, end_ = 0;
+  uint64_t bias_ = 0, end_ = 0;
   const Elf64_Sym* symbols_ = nullptr;
   const char* strings_ = nullptr;
   uint32_t count_ = 0;

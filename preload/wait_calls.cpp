@@ -157,7 +157,7 @@ MIG_EXPORT int nanosleep(const timespec* span, timespec* remaining) {
   return original_nanosleep(span, remaining ? remaining : &rest);
 }
 MIG_EXPORT int usleep(useconds_t microseconds) {
-  timespec span = {microseconds / 1'000'000, microseconds % 1'000'000 * 1000};
+  timespec span = {microseconds / 1'000'000, long{microseconds % 1'000'000} * 1000};
   return nanosleep(&span, nullptr);
 }
 MIG_EXPORT int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* remaining) {

@@ -13,7 +13,7 @@
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(quick_exit);
+Hook<void (*)(int)> original_quick_exit("quick_exit");  // without `noreturn`, which a compiler may count as part of the type
 
 void leave_at_once() {
   if (!state.active || !is_own_process()) return;

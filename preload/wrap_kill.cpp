@@ -21,9 +21,10 @@ MIG_ORIGINAL(raise);
 MIG_ORIGINAL(sigqueue);
 MIG_ORIGINAL(pthread_kill);
 MIG_ORIGINAL(pthread_sigqueue);
-MIG_ORIGINAL(abort);
-MIG_ORIGINAL(__assert_fail);
-MIG_ORIGINAL(__assert_perror_fail);
+// Types without `noreturn`, which a compiler may count as part of them.
+Hook<void (*)()> original_abort("abort");
+Hook<void (*)(const char*, const char*, unsigned, const char*)> original_assert_fail("__assert_fail");
+Hook<void (*)(int, const char*, unsigned, const char*)> original_assert_perror_fail("__assert_perror_fail");
 
 constexpr int kFirstOfLibc = 32, kLastOfLibc = 33;  ///< SIGCANCEL and SIGSETXID
 
@@ -54,7 +55,7 @@ MIG_EXPORT int killpg(pid_t group, int signal) noexcept {
   errno = EINVAL;
   return -1;
 }
-MIG_EXPORT int tgkill(pid_t process, pid_t tid, int signal) noexcept {
+MIG_EXPORT int tgkill(pid_t process, pid_t tid, int signal) {
   return int_with_errno(send_to_thread(process, tid, signal));
 }
 MIG_EXPORT int raise(int signal) noexcept {
@@ -90,11 +91,11 @@ MIG_EXPORT void abort() noexcept {
 }
 MIG_EXPORT void __assert_fail(const char* text, const char* file, unsigned line, const char* function) noexcept {
   ScopedRealTid real(pthread_self());
-  original___assert_fail(text, file, line, function);
+  original_assert_fail(text, file, line, function);
   __builtin_unreachable();
 }
 MIG_EXPORT void __assert_perror_fail(int error, const char* file, unsigned line, const char* function) noexcept {
   ScopedRealTid real(pthread_self());
-  original___assert_perror_fail(error, file, line, function);
+  original_assert_perror_fail(error, file, line, function);
   __builtin_unreachable();
 }

@@ -214,7 +214,7 @@ MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
 MIG_EXPORT int posix_spawnattr_setsigmask(posix_spawnattr_t* attributes, const sigset_t* mask) noexcept {
   return original_posix_spawnattr_setsigmask(attributes, VisibleMask(mask).get());
 }
-MIG_EXPORT int pthread_attr_setsigmask_np(pthread_attr_t* attributes, const sigset_t* mask) noexcept {
+MIG_EXPORT int pthread_attr_setsigmask_np(pthread_attr_t* attributes, const sigset_t* mask) {
   return original_setsigmask.get() ? original_setsigmask(attributes, VisibleMask(mask).get()) : ENOSYS;
 }
 

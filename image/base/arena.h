@@ -37,6 +37,22 @@ struct Pages {
   static void give_back(void* p, size_t bytes) { unmap_pages(p, bytes); }
 };
 
+/// Where the elements of an Array stand. What can be given back is, in the end; the other kind needs no destructor.
+template <class Memory, bool kGivesBack = Memory::kGivesBack>
+struct ArrayMemory {
+  void* at = nullptr;
+  size_t bytes = 0;
+};
+template <class Memory>
+struct ArrayMemory<Memory, true> : ArrayMemory<Memory, false> {
+  ArrayMemory() = default;
+  ArrayMemory(const ArrayMemory&) = delete;
+  ArrayMemory& operator=(const ArrayMemory&) = delete;
+  ~ArrayMemory() {
+    if (this->at) Memory::give_back(this->at, this->bytes);
+  }
+};
+
 /// A growing array of plain structures. Elements move when it grows: keep indexes, not pointers.
 template <class T, class Memory = Pages>
 class Array {
@@ -44,13 +60,11 @@ class Array {
   Array() = default;
   Array(const Array&) = delete;
   Array& operator=(const Array&) = delete;
-  ~Array() requires(Memory::kGivesBack) { clear(); }
-  ~Array() requires(!Memory::kGivesBack) = default;
   /// Appends a zeroed element; nullptr when the kernel has no memory left.
   T* add() { return add(1); }
   T* add(size_t n) {
     if (!reserve(used_ + n)) return nullptr;
-    T* at = data_ + used_;
+    T* at = begin() + used_;
     used_ += n;
     return at;
   }
@@ -61,33 +75,32 @@ class Array {
   }
   bool reserve(size_t n) {
     size_t bytes = page_up(n * sizeof(T));
-    if (bytes <= bytes_) return true;
-    if (bytes < 2 * bytes_) bytes = 2 * bytes_;
-    void* p = Memory::grow(data_, bytes_, bytes);
+    if (bytes <= memory_.bytes) return true;
+    if (bytes < 2 * memory_.bytes) bytes = 2 * memory_.bytes;
+    void* p = Memory::grow(memory_.at, memory_.bytes, bytes);
     if (!p) return false;
-    data_ = static_cast<T*>(p);
-    bytes_ = bytes;
+    memory_.at = p;
+    memory_.bytes = bytes;
     return true;
   }
   /// Gives the memory back.
   void clear() {
-    if (data_) Memory::give_back(data_, bytes_);
-    data_ = nullptr;
-    used_ = bytes_ = 0;
+    if (memory_.at) Memory::give_back(memory_.at, memory_.bytes);
+    memory_.at = nullptr;
+    used_ = memory_.bytes = 0;
   }
   void resize_down(size_t n) { used_ = n < used_ ? n : used_; }
-  T* begin() { return data_; }
-  T* end() { return data_ + used_; }
-  const T* begin() const { return data_; }
-  const T* end() const { return data_ + used_; }
-  T& operator[](size_t i) { return data_[i]; }
-  const T& operator[](size_t i) const { return data_[i]; }
+  T* begin() { return static_cast<T*>(memory_.at); }
+  T* end() { return begin() + used_; }
+  const T* begin() const { return static_cast<const T*>(memory_.at); }
+  const T* end() const { return begin() + used_; }
+  T& operator[](size_t i) { return begin()[i]; }
+  const T& operator[](size_t i) const { return begin()[i]; }
   size_t size() const { return used_; }
 
  private:
-  T* data_ = nullptr;
+  ArrayMemory<Memory> memory_;
   size_t used_ = 0;
-  size_t bytes_ = 0;
 };
 
 }  // namespace mig

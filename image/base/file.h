@@ -151,17 +151,18 @@ long each_entry(int fd, Visit visit) {
     int64_t off;
     unsigned short reclen;
     unsigned char type;
-    char name[];
   };
+  constexpr size_t kName = offsetof(Entry, type) + 1;
   alignas(8) char buffer[4096];
   for (;;) {
     long n = sys(__NR_getdents64, fd, buffer, sizeof buffer);
     if (n <= 0) return n;
     for (long at = 0; at < n;) {
       auto e = reinterpret_cast<Entry*>(buffer + at);
+      const char* name = buffer + at + kName;
       at += e->reclen;
-      if (e->name[0] == '.' && (!e->name[1] || (e->name[1] == '.' && !e->name[2]))) continue;
-      if (!visit(static_cast<const char*>(e->name), e->type)) return 0;
+      if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]))) continue;
+      if (!visit(name, e->type)) return 0;
     }
   }
 }

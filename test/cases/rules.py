@@ -1,7 +1,9 @@
 """Rules that a machine can check (architecture, rule 1 of preload/): what libmig.so and mig-restart may need."""
+import os
 import re
 import shutil
 import subprocess
+from functools import partial
 
 from runner.case import Failure, Skip
 from runner.main import ROOT, Test
@@ -76,6 +78,23 @@ def form(case):
         raise Failure(result.stderr[:2000])
 
 
+def tidy(folders, case):
+    """clang-tidy finds nothing."""
+    if not shutil.which("clang-tidy"):
+        raise Skip("clang-tidy is not installed")
+    database = case.build.root / "compile_commands.json"
+    case.build.need(database)
+    text = database.read_text().replace("-fno-tree-loop-distribute-patterns", "")  # gcc's
+    case.file("compile_commands.json", text)
+    files = [str(p) for folder in folders for p in sorted((ROOT / folder).rglob("*.cpp"))]
+    tidy = ["xargs", "-d", "\n", "-P", str(os.cpu_count() or 2), "-n", "4", "clang-tidy", "-p", str(case.scratch), "--quiet",
+            "--extra-arg=-Wno-unknown-warning-option"]
+    result = subprocess.run(tidy, input="\n".join(files), capture_output=True, text=True)
+    found = sorted({line for line in result.stdout.splitlines() if re.search(r"(^|: )(warning|error): ", line)})
+    if found or result.returncode:
+        raise Failure("\n".join(found[:40]) or result.stderr[-600:])
+
+
 def layering(case):
     """Dependencies point one way: preload -> image <- restore, tools -> image."""
     allowed = {"preload": {"preload", "image"}, "restore": {"restore", "image"}, "image": {"image"}, "tools": {"tools", "image"}}
@@ -91,4 +110,7 @@ def layering(case):
 
 
 def tests(options):
-    return [Test(f"rule/{f.__name__}", f) for f in (needed, symbols, constructors, exports, stack_executable, layering, form)]
+    found = [Test(f"rule/{f.__name__}", f) for f in (needed, symbols, constructors, exports, stack_executable, layering, form)]
+    # tools/ includes large libraries and takes minutes: with --long. What lives in other people's programs is looked at always.
+    found.append(Test("rule/tidy", partial(tidy, ("preload", "restore")), timeout=900))
+    return found + [Test("rule/tidy_tools", partial(tidy, ("tools",)), timeout=900, long=True)]

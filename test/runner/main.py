@@ -208,6 +208,7 @@ def readable_build(options, top):
         for part in ("tools", "preload", "restore", "test"):
             if (path / part).exists():
                 shutil.copytree(path / part, copy / part, symlinks=True, ignore=shutil.ignore_patterns("*.p"))
+        shutil.copy(path / "compile_commands.json", copy)
         copy.chmod(0o755)
         options.build = str(copy)
 

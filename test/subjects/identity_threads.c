@@ -39,7 +39,8 @@ static void many(int count) {
   pthread_attr_t a;
   pthread_attr_init(&a);
   pthread_attr_setstacksize(&a, 16384);
-  born = 0, stay = 1;
+  born = 0;
+  stay = 1;
   for (int i = 0; i < count; ++i) EXPECT_EQ(pthread_create(&threads[i], &a, new_thread, &tids[i]), 0);
   WAIT_FOR(born == count);
   for (int i = 0; i < count; ++i) {
