@@ -84,11 +84,11 @@ class ScopedDumpable {
   long was_;
 };
 
-/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, and it was ours, not the program's.
-void discard_file_size_signal() {
-  uint64_t set = uint64_t{1} << (SIGXFSZ - 1);
-  timespec now{};
-  sys(__NR_rt_sigtimedwait, &set, nullptr, &now, sizeof set);
+/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, one to a mig that has ended SIGPIPE; they were ours, not the program's.
+void discard_write_signals() {
+  if (state.failure.error != Error::kWriteFailed && state.failure.error != Error::kNoSpace) return;
+  take_back_signal(SIGXFSZ);
+  take_back_signal(SIGPIPE);
 }
 
 bool save_image(ImagePlace& place, int64_t began) {
@@ -98,7 +98,7 @@ bool save_image(ImagePlace& place, int64_t began) {
   bool ok = note_pending_signals() && place_image(place) && write_process_file(place.directory.get(), bytes) &&
             write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
   close_scratch();
-  if (!ok) discard_file_size_signal();
+  if (!ok) discard_write_signals();
   if (ok && state.job) state.job->request.bytes = bytes;
   return ok;
 }

@@ -103,11 +103,13 @@ long make_directories(const char* path) {
   return r == -EEXIST ? 0 : r;
 }
 
-/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome.
+/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome. Once it was
+/// handed over it may run elsewhere: then it waits until some mig knows.
 bool wait_for_publication() {
   JobRequest& r = state.job->request;
   while (load(&r.phase) == static_cast<uint32_t>(Phase::kWritten)) {
-    if (!is_requester_alive(r)) return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
+    if (!is_requester_alive(r) && !load(&r.handed_over))
+      return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
     futex_wait(&r.phase, static_cast<uint32_t>(Phase::kWritten), kPublishPoll, true);
   }
   return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
@@ -245,7 +247,8 @@ bool place_image(ImagePlace& place) {
                            ? state.job->request.images
                            : state.images;
   text_copy(place.images, images, sizeof place.images);
-  if (long r = make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
+  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
     Text(place.partial) << images << "/." << number << ".partial-" << sys(__NR_getpid);

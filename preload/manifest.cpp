@@ -11,6 +11,7 @@
 #include "image/cpu.h"
 #include "image/layout.h"
 #include "preload/contents.h"
+#include "preload/image_output.h"
 #include "preload/process.h"
 #include "preload/scratch.h"
 #include "preload/state.h"
@@ -96,7 +97,7 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   uint64_t sum = checksum(buffer, t.size());
   (t << "\"checksum\":\"").hex(sum, 16) << "\"}\n";
   if (t.overflow()) return refuse(Error::kInternal, "manifest.json", "it is larger than expected");
-  ScopedFd fd(open_at(directory, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
+  ScopedFd fd(create_image_file(directory, "manifest.json"));
   long r = fd.ok() ? write_all(fd.get(), buffer, t.size()) : fd.get();
   if (r < 0)
     return refuse_errno(r == -ENOSPC || r == -EDQUOT ? Error::kNoSpace : Error::kWriteFailed, "manifest.json", "write", r);

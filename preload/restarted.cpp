@@ -2,8 +2,12 @@
 // set anew because host, kernel and ids have changed.
 #include "preload/restarted.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "image/hold.h"
 #include "preload/environment.h"
 #include "preload/handlers.h"
 #include "preload/ids.h"
@@ -32,8 +36,8 @@ void wait_for_threads() {
 void say_ready() {
   int fd = state.resume.ready_fd;
   if (fd < 0) return;
-  char byte = 1;
-  write_all(fd, &byte, 1);
+  char byte = kRuns;
+  if (write_all(fd, &byte, 1) == -EPIPE) take_back_signal(SIGPIPE);
   sys(__NR_close, fd);
 }
 

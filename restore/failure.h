@@ -1,11 +1,13 @@
 // How a restart gives up: one sentence on stderr and the exit code that belongs to it. Until the commit point nothing
-// of the user's has been changed, so giving up is always safe.
+// of the user's has been changed, so giving up is always safe. A restart that is held (restore/hold.h) says it there.
 #pragma once
 #include "image/base/error_text.h"
 #include "image/base/text.h"
 #include "image/errors.h"
 
 namespace mig {
+
+extern int message_fd;  ///< 2, or the holder's
 
 /// Prints `mig: OBJECT: CAUSE. REMEDY (MIGNNNN)` and ends the process.
 [[noreturn]] void give_up(Error error, const char* object, const char* cause);

@@ -14,6 +14,7 @@
 #include "restore/contents.h"
 #include "restore/description.h"
 #include "restore/failure.h"
+#include "restore/hold.h"
 #include "restore/image_file.h"
 #include "restore/options.h"
 
@@ -151,6 +152,7 @@ void prepare_files() {
   int highest = descriptors.size() ? descriptors[descriptors.size() - 1].fd : 2;
   raise_descriptor_limit(static_cast<uint64_t>(highest) + descriptors.size() + 64);
   if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
+  follow_holder();
   image.set_fd(move_aside("the image", image.fd()));
   for (int i = 0; i < 3; ++i)
     if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);

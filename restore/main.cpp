@@ -37,7 +37,7 @@ const char* keep(const char* text) {
 void keep_options(const Options& given) {
   options = given;
   options.image = keep(given.image), options.core = keep(given.core);
-  options.vdso = keep(given.vdso);
+  options.vdso = keep(given.vdso), options.arrival = keep(given.arrival);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
   for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
   for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};

@@ -16,6 +16,7 @@
 #include "restore/arch/x86_64/switch.h"
 #include "restore/extended_state.h"
 #include "restore/failure.h"
+#include "restore/hold.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
 
@@ -137,6 +138,7 @@ void release_all_threads() {
   const ThreadRecord& t = *main_thread();
   if (!(t.flags & kThreadDead)) become(t);
   if (refused_what) give_up(Error::kNotPermitted, refused_what, "set", refused_result);
+  wait_for_go();
   store(&go, 1);
   futex_wake(&go);
   if (t.flags & kThreadDead)

@@ -22,7 +22,7 @@ from . import host
 from .case import ORDINARY, Build, Case, Failure, Skip
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("unit", "rules", "subjects", "kernel", "launch", "errors", "image", "programs", "scripts")
+MODULES = ("unit", "rules", "subjects", "kernel", "launch", "errors", "image", "move", "programs", "scripts")
 
 
 @dataclass
