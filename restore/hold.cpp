@@ -5,6 +5,7 @@
 #include "image/base/file.h"
 #include "image/hold.h"
 #include "restore/failure.h"
+#include "restore/job.h"
 #include "restore/options.h"
 
 namespace mig {
@@ -34,8 +35,10 @@ void follow_holder() {
 
 void wait_for_go() {
   if (!held) return;
-  if (!may_go())
+  if (!may_go()) {
+    remove_job();
     for (;;) sys(__NR_exit_group, kExitTransport);
+  }
   if (!options.arrival) return;
   ScopedFd fd(open_path(options.arrival, O_WRONLY | O_CREAT | O_EXCL, 0600));
   if (!fd.ok()) give_up(Error::kNotWritable, options.arrival, "note that the program goes on here", fd.get());

@@ -31,11 +31,15 @@ long write_job(int fd) {
   return pwrite_all(fd, kJobMagic, sizeof kJobMagic, 0);
 }
 
+void job_path(Text&& path) {
+  path << options.run_directory << "/" << options.job << ".job";
+}
+
 }  // namespace
 
 int make_job() {
   auto path = static_cast<char*>(home_memory(512)), fresh = static_cast<char*>(home_memory(512));
-  Text(path, 512) << options.run_directory << "/" << options.job << ".job";
+  job_path(Text(path, 512));
   Text(fresh, 512) << options.run_directory << "/." << options.job << "." << sys(__NR_getpid);
   sys(__NR_mkdirat, AT_FDCWD, options.run_directory, 0700);
   ScopedFd fd(open_path(fresh, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
@@ -45,6 +49,12 @@ int make_job() {
     return -1;
   }
   return fd.release();
+}
+
+void remove_job() {
+  char path[512];
+  job_path(Text(path));
+  sys(__NR_unlinkat, AT_FDCWD, path, 0);
 }
 
 }  // namespace mig

@@ -19,8 +19,8 @@ namespace mig {
 
 namespace {
 
-constexpr double kRestoreLimit = 600, kRunLimit = 60;  ///< seconds
-constexpr int kSlice = 200;                            ///< milliseconds
+constexpr double kRestoreLimit = 600, kRunLimit = 60, kEndLimit = 2;  ///< seconds
+constexpr int kSlice = 200;                                           ///< milliseconds
 
 void detach() {
   setsid();
@@ -60,7 +60,9 @@ HeldRestart::HeldRestart(const std::vector<std::string>& words) {
 
 HeldRestart::~HeldRestart() {
   socket_.reset();
-  if (!runs_ && child_ > 0) kill(child_, SIGKILL), waitpid(child_, nullptr, 0);
+  if (runs_ || child_ < 0) return;
+  for (double until = monotonic_seconds() + kEndLimit; waitpid(child_, nullptr, WNOHANG) == 0; usleep(2000))
+    if (monotonic_seconds() > until) kill(child_, SIGKILL);
 }
 
 void HeldRestart::throw_failure() {

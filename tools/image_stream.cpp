@@ -39,7 +39,9 @@ void FrameChannel::send(FrameType type, uint32_t file, const void* data, size_t 
   h.checksum = frame_checksum(h, data);
   long r = write_all(out_, &h, sizeof h);
   if (r == 0) r = write_all(out_, data, size);
-  if (r < 0) broken("the connection broke: " + kernel_reason(r));
+  if (r == 0) return;
+  while (readable(1000)) receive();  // it may have said why
+  broken("the connection broke: " + kernel_reason(r));
 }
 
 void FrameChannel::send(FrameType type, const Json& j) {

@@ -58,12 +58,15 @@ void check_memory(uint64_t needed) {
                   fmt::format("{} are available, a job of {} needs twice as much", size_text(available), size_text(needed)));
 }
 
+void check_name(const std::string& job) {
+  if (job.empty() || find_job_named(job)) throw Problem(Error::kStillRunning, "job " + job, "a job of that name runs here");
+}
+
 void check_hello(const Json& hello) {
   if (hello.value("protocol", 0) != kMoveProtocol || hello.value("format", 0) != static_cast<int>(kFormatVersion))
     throw Problem(Error::kVersion, "mig", fmt::format("version {} came, here is {}", hello.value("version", "?"), MIG_VERSION),
                   "Install the same version on both hosts.");
-  std::string job = hello.value("job", "");
-  if (job.empty() || find_job_named(job)) throw Problem(Error::kStillRunning, "job " + job, "a job of that name runs here");
+  check_name(hello.value("job", ""));
   check_paths(hello.value("paths", Json::array()));
   check_memory(hello.value("memory", uint64_t{0}));
 }
@@ -76,6 +79,10 @@ class Arrival {
     check_hello(hello_);
   }
 
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+  ~Arrival() { find_job_named(job()); }  // removes what a restart that failed has left
+
   void run() {
     greet();
     take_files();
@@ -83,6 +90,8 @@ class Arrival {
   }
 
  private:
+  std::string job() const { return hello_.value("job", ""); }
+
   void greet() {
     channel_.send(FrameType::kHello, {{"protocol", kMoveProtocol},
                                       {"version", MIG_VERSION},
@@ -102,9 +111,8 @@ class Arrival {
   std::vector<std::string> words(const std::string& image) {
     Manifest m = read_manifest(image);
     check_image(image, m);
-    std::string job = hello_.value("job", "");
-    if (find_job_named(job)) throw Problem(Error::kStillRunning, "job " + job, "a job of that name runs here");
-    std::vector<std::string> w = stub_words({}, image, m, job);
+    check_name(job());
+    std::vector<std::string> w = stub_words({}, image, m, job());
     w.insert(w.begin() + 1, {"--arrival", arrival_path(token_)});
     return w;
   }
