@@ -563,6 +563,137 @@ def large(case):
     case.wait(lambda: (case.scratch / "same").exists(), "the same memory", pid=h.job.pid)
 
 
+def little_memory(case):
+    """The other host has too little memory: said before the job is stopped."""
+    needs_root()
+    h = Hosts(case).start()
+    small = case.file("meminfo", "MemTotal: 4096 kB\nMemFree: 1024 kB\nMemAvailable: 1024 kB\n")
+    h.around("b", f'#!/bin/sh\nexec unshare --mount /bin/sh -c \'mount --bind {small} /proc/meminfo && exec "$@"\' sh "$@"\n')
+    h.stays("MIG0104", h.move("b", expect=3))
+
+
+def unwritable(case):
+    """The run directory there cannot be written."""
+    h = Hosts(case).start()
+    (h.top / "b/run").chmod(0o500)
+    h.stays("MIG0061", h.move("b", expect=3))
+
+
+SSHD = """ListenAddress {address}
+Port 22
+HostKey {top}/host_key
+AuthorizedKeysFile {top}/user_key.pub
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PidFile none
+ClientAliveInterval 5
+SetEnv MIG_RUN={run} PATH={bin}:/usr/bin:/bin
+"""
+
+
+class SshHosts(Hosts):
+    """Two network namespaces with a cable between them; on each address listens an sshd of the system."""
+
+    def __init__(self, case, subject="mem_anonymous"):
+        if os.geteuid():
+            raise Skip("needs root for network namespaces and sshd")
+        for program in ("sshd", "ssh", "ssh-keygen", "ip", "nsenter"):
+            if not shutil.which(program, path="/usr/sbin:/sbin:" + os.environ["PATH"]):
+                raise Skip(f"{program} is not installed (openssh-server, openssh-client, iproute2)")
+        super().__init__(case, subject, ssh=None)
+        self.names = {n: f"mig-{os.getpid()}-{n}" for n in "ab"}
+        self.addresses = {"a": "10.231.7.1", "b": "10.231.7.2"}
+        self.cable()
+        case.file("bin/ssh", f"#!/bin/sh\nexec /usr/bin/ssh -F {self.top}/config \"$@\"\n").chmod(0o755)
+        for key in ("host_key", "user_key"):
+            self.do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.top / key)
+        case.file("hosts/config", f"IdentityFile {self.top}/user_key\nUserKnownHostsFile {self.top}/known\nStrictHostKeyChecking no\nLogLevel ERROR\n"
+                  + "".join(f"Host {n}\n  HostName {a}\n" for n, a in self.addresses.items()))
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        for name in "ab":
+            self.listen(name)
+
+    def do(self, *argv):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, env={**os.environ, "PATH": "/usr/sbin:/sbin:" + os.environ["PATH"]})
+        if done.returncode:
+            raise Skip(f"{argv[0]} {argv[1]} ... does not work here: {done.stderr.strip()}")
+
+    def inside(self, name, *argv):
+        return ["nsenter", f"--net=/run/netns/{self.names[name]}", "--", *argv]
+
+    def cable(self):
+        for name in self.names.values():
+            self.do("ip", "netns", "add", name)
+            self.case.later(subprocess.run, ["ip", "netns", "delete", name])
+        self.do("ip", "-n", self.names["a"], "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", self.names["b"])
+        for name, address in self.addresses.items():
+            self.do("ip", "-n", self.names[name], "address", "add", address + "/30", "dev", "cable")
+            for device in ("lo", "cable"):
+                self.do("ip", "-n", self.names[name], "link", "set", device, "up")
+
+    def listen(self, name):
+        config = self.case.file(f"hosts/{name}/sshd_config",
+                                SSHD.format(address=self.addresses[name], top=self.top, run=self.top / name / "run", bin=self.top / name / "bin"))
+        self.case.spawn(self.inside(name, shutil.which("sshd", path="/usr/sbin:/usr/bin"), "-D", "-e", "-f", config))
+        ask = self.inside(name, "ssh-keyscan", "-T", "1", self.addresses[name])
+        self.case.wait(lambda: subprocess.run(ask, capture_output=True).stdout, f"sshd on {name}", 20)
+
+    def start(self):
+        process = self.case.spawn(self.inside("a", self.case.build.mig, "run", "--name", "job", "--images", self.job.images, "--", *self.subject.argv()))
+        self.job.pid = process.pid
+        self.subject.ready(0, self.job.pid)
+        return self
+
+    def command(self, to):
+        return self.inside(self.here, self.case.build.mig, "move", "job", to)
+
+    def move(self, to, expect=0, timeout=60):
+        result = self.case.run(self.command(to), expect=expect, timeout=timeout)
+        if expect == 0:
+            self.arrived(to)
+            if os.readlink(f"/proc/{self.job.pid}/ns/net") != f"net:[{os.stat('/run/netns/' + self.names[to]).st_ino}]":
+                raise Failure(f"the job is not in the network of {to}")
+        return result
+
+
+def ssh_there_and_back(case):
+    h = SshHosts(case).start()
+    for g in range(6):
+        h.subject.ready(g, h.job.pid)
+        h.move("b" if h.here == "a" else "a")
+        h.subject.check(g, h.job.pid)
+    h.subject.ready(6, h.job.pid)
+    h.subject.end(h.job.pid)
+    h.tidy()
+
+
+def ssh_doctor(case):
+    h = SshHosts(case)
+    said = json.loads(case.run(h.inside("a", case.build.mig, "doctor", "b", "--json"), expect=(0, 3)).stdout)
+    if said["schema_version"] != 1:
+        raise Failure(str(said))
+
+
+def ssh_link_down(case):
+    """The cable is pulled while the image is under way, and nobody says so: ssh notices, the job goes on here."""
+    h = SshHosts(case, "mem_huge")
+    h.start()
+    h.do("ip", "netns", "exec", h.names["a"], "tc", "qdisc", "add", "dev", "cable", "root", "tbf", "rate", "16mbit", "burst", "64kb", "latency", "400ms")
+    process = case.spawn(h.command("b"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    case.wait(lambda: len(h.leftovers("a")) > 1, "beginning of the move", 20)
+    h.do("ip", "-n", h.names["a"], "link", "set", "cable", "down")
+    out, err = process.communicate(timeout=100)
+    if process.returncode != 7 or b"MIG0110" not in err:
+        raise Failure(f"{process.returncode}: {err}")
+    h.do("ip", "-n", h.names["a"], "link", "set", "cable", "up")
+    case.wait(lambda: not h.leftovers("b"), "end of mig receive", 60)
+    h.stays()
+    h.do("ip", "netns", "exec", h.names["a"], "tc", "qdisc", "del", "dev", "cable", "root")
+    h.move("b")
+    h.subject.check(1, h.job.pid)
+
+
 POINTS = {"greeting": ("from", HELLO, "before"), "first_file": ("to", OPEN, "after"), "data": ("to", DATA, "after"), "file_end": ("to", CLOSE, "before"),
           "restore": ("to", RESTORE, "after"), "restored": ("from", RESTORED, "before"), "restored_told": ("from", RESTORED, "after")}
 
@@ -578,6 +709,8 @@ def tests(options):
     for f in (detached, answer_lost, word_lost, receiver_killed, unknown, taken_back, mig_killed, killed_in_the_middle, no_memory, version, name_taken,
               two_at_once, no_such_host, blocked, interrupted, progress, large):
         found.append(Test(f"move/{f.__name__}", f, user=user, timeout=180))
-    for f in (missing_path, changed_path):
+    found.append(Test("move/unwritable", unwritable, user=user))
+    for f in (missing_path, changed_path, little_memory, ssh_there_and_back, ssh_doctor):
         found.append(Test(f"move/{f.__name__}", f, timeout=120))
+    found.append(Test("move/ssh_link_down", ssh_link_down, timeout=240, long=True))
     return found
