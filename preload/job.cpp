@@ -278,6 +278,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
 void report(const Request& request, bool ok, int64_t began) {
   if (!state.job) return;
   JobRequest& r = state.job->request;
+  if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;

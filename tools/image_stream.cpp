@@ -31,7 +31,7 @@ uint64_t frame_checksum(const FrameHeader& h, const void* data) {
 }  // namespace
 
 void FrameChannel::broken(const std::string& cause) const {
-  throw Problem(Error::kTransport, peer_, cause);
+  throw Problem(Error::kTransport, peer_, cause, "Ask again; `mig doctor HOST` tries the connection.");
 }
 
 void FrameChannel::send(FrameType type, uint32_t file, const void* data, size_t size) {

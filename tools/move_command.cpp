@@ -10,6 +10,7 @@
 #include "tools/clock.h"
 #include "tools/commands.h"
 #include "tools/config.h"
+#include "tools/destination.h"
 #include "tools/duration.h"
 #include "tools/findings.h"
 #include "tools/image_sender.h"
@@ -18,8 +19,8 @@
 #include "tools/output.h"
 #include "tools/problem.h"
 #include "tools/progress.h"
-#include "tools/remote.h"
 #include "tools/request.h"
+#include "tools/stopped_job.h"
 #include "tools/temporary.h"
 
 namespace mig {
@@ -31,8 +32,6 @@ using Json = nlohmann::ordered_json;
 constexpr double kIdleLimit = 120;     ///< seconds without any progress of the job
 constexpr double kRestoreLimit = 600;  ///< for the other side to restore it
 constexpr double kRunLimit = 90;       ///< and to let it go
-constexpr double kAnswerLimit = 60;    ///< for a question
-constexpr double kOutcomeLimit = 120;  ///< for finding out what became of a job that was handed over
 constexpr int kPause = 5;              ///< milliseconds without bytes
 
 struct Moved {
@@ -44,76 +43,6 @@ struct Moved {
 void throw_interrupted(const std::string& job) {
   if (interrupted()) throw Problem(Error::kRequesterTimeout, "job " + job, "interrupted", "The job goes on here.");
 }
-
-/// A job that was asked to stop: unless it is let go, or handed over, it runs again at the end of the scope.
-class StoppedJob {
- public:
-  StoppedJob(Request& request, const JobPtr& job) : request_(request), job_(job) {}
-  StoppedJob(const StoppedJob&) = delete;
-  StoppedJob& operator=(const StoppedJob&) = delete;
-  ~StoppedJob() {
-    if (request_.sent() && !let_go_ && !request_.handed_over()) bring_back();
-    request_.fields().images[0] = 0;
-  }
-
-  /// From here on only the other side can say that it does not run there.
-  void hand_over(const std::string& host, const std::string& token) {
-    JobRequest& f = request_.fields();
-    text_copy(f.destination, host.c_str(), sizeof f.destination);
-    text_copy(f.token, token.c_str(), sizeof f.token);
-    __atomic_store_n(&f.handed_over, 1, __ATOMIC_RELEASE);
-  }
-  void take_back() {
-    __atomic_store_n(&request_.fields().handed_over, 0, __ATOMIC_RELEASE);
-    bring_back();
-  }
-  void let_go() {
-    let_go_ = true;
-    request_.set_phase(Phase::kPublished);
-  }
-  void ended() { await_end(job_); }
-
- private:
-  /// What it writes goes nowhere any more, so it is done soon.
-  void bring_back() {
-    request_.withdraw_unanswered();
-    try {
-      request_.wait_for(Phase::kWritten, kIdleLimit);
-    } catch (const Problem&) {
-    }
-    if (request_.phase() == Phase::kWritten)
-      request_.fail(Problem(Error::kTransport, "job " + job_->name(), "the move failed", "The job goes on here."));
-  }
-  Request& request_;
-  const JobPtr& job_;
-  bool let_go_ = false;
-};
-
-/// The connection to the other host's `mig receive`.
-class Destination {
- public:
-  explicit Destination(const std::string& host)
-      : remote_(host, {"receive"}), channel_(remote_.in(), remote_.out(), "host " + host) {}
-  FrameChannel& channel() { return channel_; }
-  /// The first answer: if there is none, ssh's exit status tells why.
-  Json greet(FrameType type, const Json& j, FrameType wanted, const std::function<void()>& tick) {
-    try {
-      channel_.send(type, j);
-      return frame_json(channel_.expect(wanted, 0, tick));
-    } catch (const Problem& p) {
-      if (p.code() == static_cast<unsigned>(Error::kTransport) && !interrupted() && ended()) remote_.throw_ended();
-      throw;
-    }
-  }
-
- private:
-  bool ended() const {
-    char byte;
-    return channel_.readable(1000) && read(channel_.in(), &byte, 1) == 0;
-  }
-  RemoteMig remote_;
-  FrameChannel channel_;
-};
 
 Json greeting(const Target& t) {
   return {{"protocol", kMoveProtocol}, {"version", MIG_VERSION},          {"format", kFormatVersion},
@@ -141,8 +70,7 @@ class Move {
                     fmt::format("mig {} is there, here is {}", there.value("version", "?"), MIG_VERSION),
                     "Install the same version on both hosts.");
     if (blocked({compare_cpu(target_, host_, there.value("cpu", Json::array()))})) return kExitRefused;
-    Moved moved = transfer(destination, there.value("token", ""));
-    report(moved, monotonic_seconds() - began, json);
+    report(transfer(destination, there.value("token", "")), monotonic_seconds() - began, json);
     return kExitDone;
   }
 
@@ -153,6 +81,16 @@ class Move {
   void check() const { throw_interrupted(target_.job->name()); }
 
   Moved transfer(Destination& destination, const std::string& token) {
+    try {
+      return stop_and_send(destination, token);
+    } catch (const Problem& p) {
+      bool here = !(*target_.job)->request.handed_over && !live_members(*target_.job).empty();
+      if (!here) throw;
+      throw Problem::said(p.code(), fmt::format("job {} goes on here, the move failed: {}", target_.job->name(), p.what()));
+    }
+  }
+
+  Moved stop_and_send(Destination& destination, const std::string& token) {
     Request request(target_.job);
     TemporaryDirectory directory("move");
     StoppedJob stopped(request, target_.job);
@@ -161,7 +99,7 @@ class Move {
     moved.bytes = sent_, moved.processes = request.fields().processes;
     std::string notes = wait_restored(destination.channel());
     stopped.hand_over(host_, token);
-    hand_over(stopped, destination.channel(), token, moved);
+    hand_over(stopped, destination, token, moved);
     stopped_ = monotonic_seconds() - stopped_at_;
     progress_.clear();
     if (!notes.empty()) fmt::print(stderr, "{}", notes);
@@ -193,7 +131,8 @@ class Move {
     return frame_json(f).value("notes", "");
   }
 
-  void hand_over(StoppedJob& stopped, FrameChannel& channel, const std::string& token, Moved& moved) {
+  void hand_over(StoppedJob& stopped, Destination& destination, const std::string& token, Moved& moved) {
+    FrameChannel& channel = destination.channel();
     try {
       channel.send(FrameType::kGo);
       moved.pid = frame_json(channel.expect(FrameType::kRunning, kRunLimit)).value("pid", 0);
@@ -201,11 +140,7 @@ class Move {
       return settle(stopped, p, token);
     }
     stopped.let_go();
-    stopped.ended();
-    try {
-      channel.send(FrameType::kDone);
-    } catch (const Problem&) {  // a file of a few bytes stays there
-    }
+    destination.dismiss();
   }
 
   /// The answer is lost, or it is that the job did not start: asks on connections of their own.
@@ -239,44 +174,6 @@ class Move {
   uint64_t expected_ = 0, sent_ = 0;
   Progress progress_;
 };
-
-/// "runs", "gone" or "pending" (mig receive), or kTransport. If it runs, the job here is let go before the other side forgets.
-std::string ask_outcome(const JobPtr& job, StoppedJob& stopped, const std::string& host, const std::string& token) {
-  Destination destination(host);
-  std::string outcome = destination
-                            .greet(FrameType::kAsk, {{"token", token}, {"job", job->name()}}, FrameType::kOutcome,
-                                   [until = monotonic_seconds() + kAnswerLimit, &host] {
-                                     if (monotonic_seconds() > until)
-                                       throw Problem(Error::kTransport, "host " + host, "it does not answer");
-                                   })
-                            .value("outcome", "pending");
-  if (outcome != "runs") return outcome;
-  stopped.let_go();
-  stopped.ended();
-  try {
-    destination.channel().send(FrameType::kDone);
-  } catch (const Problem&) {
-  }
-  return outcome;
-}
-
-/// Asks until there is an answer that does not change any more. False: it never ran there.
-bool find_outcome(const JobPtr& job, StoppedJob& stopped, const std::string& host, const std::string& token) {
-  std::string cause = "it has not decided yet";
-  for (double until = monotonic_seconds() + kOutcomeLimit; monotonic_seconds() < until && !interrupted(); usleep(500000)) {
-    try {
-      std::string outcome = ask_outcome(job, stopped, host, token);
-      if (outcome != "pending") return outcome == "runs";
-    } catch (const Problem& p) {
-      cause = p.what();
-    }
-  }
-  throw Problem(
-      Error::kTransport, "job " + job->name(),
-      fmt::format("it was handed over to {}, and whether it runs there is not known: it stays stopped here. {}", host, cause),
-      fmt::format("`mig move {} {}` asks again; if it surely does not run there, --take-back lets it go on here.", job->name(),
-                  host));
-}
 
 void Move::settle(StoppedJob& stopped, const Problem& why, const std::string& token) {
   progress_.clear();
