@@ -39,8 +39,9 @@ enum class Phase : uint32_t {
   kFailed = 7,     ///< the program runs as if nothing had been asked; `code` and `message` say why
 };
 
-constexpr uint32_t kRequestKill = 1;   ///< end the job once the image is published
-constexpr uint32_t kRequestCheck = 2;  ///< only report what blocks; nothing is written
+constexpr uint32_t kRequestKill = 1;    ///< end the job once the image is published
+constexpr uint32_t kRequestCheck = 2;   ///< only report what blocks; nothing is written
+constexpr uint32_t kRequestStream = 4;  ///< `images` is mig's own directory, with a socket (image/stream.h)
 
 struct JobRequest {
   uint32_t phase;            ///< Phase; futex word
@@ -55,13 +56,17 @@ struct JobRequest {
   int64_t total;      ///< from the signal to kWritten
   uint64_t bytes;
   uint32_t processes;
-  int32_t target_tid;   ///< real tid that the signal was sent to, 0: the process
-  int64_t target_call;  ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
-  uint64_t target_pc;   ///< and its program counter
-  char images[4096];    ///< directory to write into; empty: the job's
-  char partial[4096];   ///< out: the directory being written
-  char image[4096];     ///< out: the name under which it is (to be) published
-  char message[1024];   ///< out: object, cause, remedy
+  int32_t target_tid;    ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;   ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;    ///< and its program counter
+  char images[4096];     ///< directory to write into; empty: the job's
+  char partial[4096];    ///< out: the directory being written
+  char image[4096];      ///< out: the name under which it is (to be) published
+  char message[1024];    ///< out: object, cause, remedy
+  uint32_t handed_over;  ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
+  uint32_t reserved;
+  char destination[256];  ///< of that move: the host as ssh knows it
+  char token[128];        ///< and what the other side calls this move
 };
 
 enum class CutStep : uint32_t {

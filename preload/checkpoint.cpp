@@ -20,7 +20,6 @@
 #include "preload/core_notes.h"
 #include "preload/cut.h"
 #include "preload/extended_state.h"
-#include "preload/file_limit.h"
 #include "preload/files.h"
 #include "preload/image_writer.h"
 #include "preload/job.h"
@@ -90,6 +89,14 @@ class ScopedDumpable {
   long was_;
 };
 
+/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, one to a mig that has ended SIGPIPE; they were ours, not the program's.
+void discard_write_signals() {
+  Error e = state.failure.error;
+  if (e != Error::kWriteFailed && e != Error::kNoSpace && e != Error::kNotWritable) return;
+  take_back_signal(SIGXFSZ);
+  take_back_signal(SIGPIPE);
+}
+
 /// Makes the place of the image, or goes where the leader has made it.
 bool find_place(ImagePlace& place) {
   if (role() == Role::kFollows) return enter_place(place);
@@ -122,11 +129,14 @@ bool save_image(ImagePlace& place, int64_t began) {
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
   close_shared_table();
   if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
   remove_common_table(place.directory);
-  if (ok && role() == Role::kLeads) ok = write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
+  if (ok && role() == Role::kLeads && !write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began)) {
+    discard_write_signals();
+    ok = false;
+  }
   if (scratch_open) close_scratch();
-  if (!ok) discard_file_size_signal();
   return ok;
 }
 

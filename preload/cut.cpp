@@ -285,6 +285,20 @@ const Member* dead_member() {
   for (;;) sys(__NR_exit_group, info->exit);
 }
 
+/// All but `missing` members.
+void await_arrivals(RebirthStep step, uint32_t missing) {
+  if (!state.job || state.job->rebirth.expected < 2) return;
+  Rebirth& r = state.job->rebirth;
+  uint32_t* arrived = &r.arrived[static_cast<uint32_t>(step)];
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
+  for (uint32_t n; (n = load(arrived)) + missing < r.expected;) {
+    if (load(&r.failed)) give_up_restart(nullptr);
+    if (futex_wait(arrived, n, kLook, true) != -ETIMEDOUT) continue;
+    if (const Member* dead = dead_member()) give_up_restart(dead);
+    if (clock_now(CLOCK_MONOTONIC) > deadline) give_up_restart(nullptr);
+  }
+}
+
 bool has_job() {
   return state.job && state.member >= 0;
 }
@@ -406,7 +420,8 @@ bool has_saved(uint32_t index) {
 }
 
 bool must_end() {
-  return await_leader(CutStep::kReturning) && step_now() == CutStep::kEnding;
+  if (await_leader(CutStep::kReturning)) return step_now() == CutStep::kEnding;
+  return (cut().flags & kRequestKill) && wait_for_publication();
 }
 
 void end_members() {
@@ -443,19 +458,16 @@ void leave_cut() {
   company = false;
 }
 
+void await_others(RebirthStep step) {
+  await_arrivals(step, 1);
+}
+
 void meet(RebirthStep step) {
   if (!state.job || state.job->rebirth.expected < 2) return;
-  Rebirth& r = state.job->rebirth;
-  uint32_t* arrived = &r.arrived[static_cast<uint32_t>(step)];
+  uint32_t* arrived = &state.job->rebirth.arrived[static_cast<uint32_t>(step)];
   __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
   futex_wake(arrived, true);
-  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
-  for (uint32_t n; (n = load(arrived)) < r.expected;) {
-    if (load(&r.failed)) give_up_restart(nullptr);
-    if (futex_wait(arrived, n, kLook, true) != -ETIMEDOUT) continue;
-    if (const Member* dead = dead_member()) give_up_restart(dead);
-    if (clock_now(CLOCK_MONOTONIC) > deadline) give_up_restart(nullptr);
-  }
+  await_arrivals(step, 0);
 }
 
 }  // namespace mig

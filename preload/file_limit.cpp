@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 
-#include "image/base/arch/x86_64/syscall.h"
+#include "image/base/file.h"
 #include "preload/start.h"
 
 namespace mig {
@@ -23,17 +22,12 @@ long size_with_signal_blocked(int fd, uint64_t size) {
   sys(__NR_rt_sigprocmask, SIG_BLOCK, &kSignal, &before, sizeof before);
   sys(__NR_rt_sigpending, &pending, sizeof pending);
   long r = sys(__NR_ftruncate, fd, size);
-  if (r == -EFBIG && !(pending & kSignal)) discard_file_size_signal();
+  if (r == -EFBIG && !(pending & kSignal)) take_back_signal(SIGXFSZ);
   sys(__NR_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
   return r;
 }
 
 }  // namespace
-
-void discard_file_size_signal() {
-  timespec now{};
-  sys(__NR_rt_sigtimedwait, &kSignal, nullptr, &now, sizeof kSignal);
-}
 
 MIG_START long size_own_file(int fd, uint64_t size) {
   Limit limit{};

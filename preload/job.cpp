@@ -160,16 +160,6 @@ long make_directories(const char* path) {
   return r == -EEXIST ? 0 : r;
 }
 
-/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome.
-bool wait_for_publication() {
-  JobRequest& r = state.job->request;
-  while (load(&r.phase) == static_cast<uint32_t>(Phase::kWritten)) {
-    if (!is_requester_alive(r)) return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
-    futex_wait(&r.phase, static_cast<uint32_t>(Phase::kWritten), kPublishPoll, true);
-  }
-  return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
-}
-
 void set_phase(Phase phase) {
   store(&state.job->request.phase, static_cast<uint32_t>(phase));
   futex_wake(&state.job->request.phase, true);
@@ -369,12 +359,23 @@ Request take_request() {
   return request;
 }
 
+bool wait_for_publication() {
+  JobRequest& r = state.job->request;
+  while (load(&r.phase) == static_cast<uint32_t>(Phase::kWritten)) {
+    if (!is_requester_alive(r) && !load(&r.handed_over))
+      return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
+    futex_wait(&r.phase, static_cast<uint32_t>(Phase::kWritten), kPublishPoll, true);
+  }
+  return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
+}
+
 bool place_image(ImagePlace& place) {
   const char* images = state.job && state.job->request.images[0] && load(&state.job->request.phase) != 0
                            ? state.job->request.images
                            : state.images;
   text_copy(place.images, images, sizeof place.images);
-  if (long r = make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
+  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
     Text(place.partial) << images << "/." << number << ".partial-" << sys(__NR_getpid);
@@ -404,6 +405,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
 void report(const Request& request, bool ok, int64_t began) {
   if (!state.job) return;
   JobRequest& r = state.job->request;
+  if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;

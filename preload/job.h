@@ -39,6 +39,9 @@ void return_to_job();
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.
 bool place_image(ImagePlace& place);
+/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome. Once it was
+/// handed over it may run elsewhere: then it waits until some mig knows. False: it goes on here.
+bool wait_for_publication();
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
 /// Leaves the job and ends, by SIGKILL.

@@ -13,6 +13,7 @@
 #include "image/layout.h"
 #include "preload/contents.h"
 #include "preload/cut.h"
+#include "preload/image_output.h"
 #include "preload/process.h"
 #include "preload/scratch.h"
 #include "preload/state.h"
@@ -133,8 +134,8 @@ class Lists {
   char* buffer_ = nullptr;
 };
 
-long write_file(int directory, const char* name, const char* text, size_t size) {
-  ScopedFd fd(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+long write_text(long opened, const char* text, size_t size) {
+  ScopedFd fd(opened);
   return fd.ok() ? write_all(fd.get(), text, size) : fd.get();
 }
 
@@ -154,7 +155,7 @@ bool write_member_part(int directory, uint64_t bytes) {
   if (!text) return out_of_memory();
   text_copy(text, own.processes(), processes);
   text_copy(text + processes, own.files(), files);
-  long r = write_file(directory, name, text, processes + files);
+  long r = write_text(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600), text, processes + files);
   return r >= 0 || refuse_file(name, r);
 }
 
@@ -179,7 +180,7 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   uint64_t sum = checksum(buffer, t.size());
   (t << "\"checksum\":\"").hex(sum, 16) << "\"}\n";
   if (t.overflow()) return refuse(Error::kInternal, "manifest.json", "it is larger than expected");
-  long r = write_file(directory, "manifest.json", buffer, t.size());
+  long r = write_text(create_image_file(directory, "manifest.json"), buffer, t.size());
   return r >= 0 || refuse_file("manifest.json", r);
 }
 

@@ -48,7 +48,7 @@ void keep_options(const Options& given) {
   options.image = keep(given.image);
   options.cores = static_cast<const char**>(home_memory(static_cast<size_t>(given.core_count) * sizeof(char*)));
   for (int i = 0; i < given.core_count; ++i) options.cores[i] = keep(given.cores[i]);
-  options.vdso = keep(given.vdso);
+  options.vdso = keep(given.vdso), options.arrival = keep(given.arrival);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
   for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
   for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};
