@@ -1,5 +1,6 @@
 // eventfd, timerfd, signalfd, pidfd: all that they are stands in /proc/self/fdinfo.
 #include "preload/events.h"
+#include "preload/offspring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,8 +89,11 @@ bool save_signalfd(Saving& saving, OpenDescription& d) {
 
 bool save_pidfd(Saving& saving, OpenDescription& d) {
   auto pid = fdinfo_value(d.fd, "Pid:");
-  if (!pid || Scan(pid).number() != sys(__NR_getpid)) return unsupported(d, "a pidfd of another process");
-  d.record.value[0] = static_cast<uint64_t>(state.vpid);
+  auto real = pid ? static_cast<int32_t>(Scan(pid).number()) : 0;
+  if (!real) return unsupported(d, "this kernel does not show whose pidfd it is");
+  bool gone = real < 0;
+  if (!gone && !is_of_job(real)) return unsupported(d, "a pidfd of a process or thread that is not one of the job's processes");
+  d.record.value[0] = gone ? 0 : static_cast<uint64_t>(virtual_id(real));
   return saving.write(d, DescriptionKind::kPidfd);
 }
 

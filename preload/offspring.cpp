@@ -137,6 +137,12 @@ bool save_dead_child(ImageWriter& writer, int32_t pid, const ProcessStat& s) {
 
 }  // namespace
 
+bool is_of_job(int32_t real) {
+  if (real == sys(__NR_getpid) || is_member(real)) return true;
+  ProcessStat stat = process_stat(real);
+  return stat.state == 'Z' && (stat.ppid == sys(__NR_getpid) || is_member(stat.ppid));
+}
+
 bool await_children(int64_t deadline) {
   int64_t birth = clock_now(CLOCK_MONOTONIC) + kBirthLimit;
   if (birth < deadline) deadline = birth;

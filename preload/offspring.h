@@ -1,8 +1,13 @@
 // The children of this process, while it stands still: members of the job, dead ones, and those that mig does not cover.
 #pragma once
+#include <stdint.h>
+
 #include "preload/image_writer.h"
 
 namespace mig {
+
+/// Whether the process comes back with the job: it is a member, or a member's child that has ended and was not waited for.
+bool is_of_job(int32_t real);
 
 /// Waits until every child is a member of the job or dead. False: one is neither; `state.failure` names it.
 bool await_children(int64_t deadline);

@@ -10,6 +10,7 @@
 #include "restore/inotify.h"
 #include "restore/locks.h"
 #include "restore/options.h"
+#include "restore/pidfds.h"
 #include "restore/pipes.h"
 #include "restore/regular.h"
 #include "restore/sockets.h"

@@ -16,16 +16,19 @@ namespace mig {
 struct PreparedDescription {
   DescriptionRecord record;
   const char* path;
-  int fd;               ///< aside; -1: not yet open
-  int helper;           ///< a second descriptor of the kind's own, closed after the commit; -1: none
-  RecordReader behind;  ///< the records that belong to it, and all that follow
-  int32_t process;      ///< index in the plan of the process whose file these are
-  int32_t vpid;         ///< of that process
-  bool common;          ///< opened before the processes are forked (restore/shared.h)
+  int fd;                     ///< aside; -1: not yet open
+  int helper;                 ///< a second descriptor of the kind's own, closed after the commit; -1: none
+  RecordReader behind;        ///< the records that belong to it, and all that follow
+  int32_t process;            ///< index in the plan of the process whose file these are
+  int32_t vpid;               ///< of that process
+  bool common;                ///< opened before the processes are forked (restore/shared.h)
+  int promise[2] = {-1, -1};  ///< kPidfd that is common: sockets through which it comes (restore/pidfds.h)
 };
 
 /// Every description of the job, once. In a process those of the others are there as well, opened only if `common`.
 HomeArray<PreparedDescription>& all_descriptions();
+/// It is in this process's file.
+bool belongs_here(const PreparedDescription& p);
 
 void open_description(PreparedDescription& p);
 void finish_description(PreparedDescription& p);

@@ -1,4 +1,4 @@
-// eventfd, timerfd, signalfd, pidfd, epoll.
+// eventfd, timerfd, signalfd, epoll.
 //
 // A timerfd goes on with the time that remained. One that is set to a time of day keeps that time. Ticks not yet read: the
 // kernel takes their number back (TFD_IOC_SET_TICKS) if it was built with CHECKPOINT_RESTORE; else the timer is set
@@ -57,10 +57,6 @@ void finish_timerfd(PreparedDescription& p) {
 
 void open_signalfd(PreparedDescription& p) {
   set_descriptor(p, sys(__NR_signalfd4, -1, &p.record.value[0], 8, 0));
-}
-
-void open_pidfd(PreparedDescription& p) {
-  set_descriptor(p, sys(__NR_pidfd_open, sys(__NR_getpid), p.record.open_flags & O_NONBLOCK));
 }
 
 void open_epoll(PreparedDescription& p) {

@@ -1,4 +1,4 @@
-// Descriptors that exist only to tell of events: eventfd, timerfd, signalfd, epoll, pidfd.
+// Descriptors that exist only to tell of events: eventfd, timerfd, signalfd, epoll.
 #pragma once
 #include "restore/description.h"
 
@@ -8,7 +8,6 @@ void open_eventfd(PreparedDescription& p);
 void open_timerfd(PreparedDescription& p);
 void finish_timerfd(PreparedDescription& p);
 void open_signalfd(PreparedDescription& p);
-void open_pidfd(PreparedDescription& p);
 /// Its entries are registered at the commit (restore/files.cpp).
 void open_epoll(PreparedDescription& p);
 

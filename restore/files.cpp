@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
+#include <initializer_list>
+
 #include "restore/contents.h"
 #include "restore/description.h"
 #include "restore/failure.h"
@@ -21,6 +23,7 @@
 #include "restore/locks.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
+#include "restore/pidfds.h"
 #include "restore/shared.h"
 #include "restore/terminal.h"
 
@@ -54,19 +57,15 @@ void raise_descriptor_limit(uint64_t wanted) {
   sys(__NR_prlimit64, 0, 7, raised, nullptr);
 }
 
-bool is_own(const PreparedDescription& p) {
-  return p.process == own_process;
-}
-
 void read_descriptors() {
   RecordReader reader = image.records();
   size_t next = 0;
-  while (next < prepared.size() && !is_own(prepared[next])) ++next;
+  while (next < prepared.size() && !belongs_here(prepared[next])) ++next;
   while (const RecordHeader* h = reader.next()) {
     if (h->type == RecordType::kDescriptor) descriptors.push(record_as<DescriptorRecord>(h));
     if (h->type == RecordType::kDescription) {
       auto record = record_as<DescriptionRecord>(h);
-      bool mine = next < prepared.size() && is_own(prepared[next]) && prepared[next].record.id == record.id;
+      bool mine = next < prepared.size() && belongs_here(prepared[next]) && prepared[next].record.id == record.id;
       own.push({record, mine ? next++ : shared_description(record.shared), reader});
     }
     if (h->type == RecordType::kEpollEntry) reserved.push(record_as<EpollEntryRecord>(h).fd);
@@ -112,7 +111,7 @@ void put_in_place(const DescriptorRecord& d) {
 
 void register_epoll_entries() {
   for (const PreparedDescription& p : prepared)
-    if (is_own(p) && kind_of(p) == DescriptionKind::kEpoll)
+    if (belongs_here(p) && kind_of(p) == DescriptionKind::kEpoll)
       each_extra<EpollEntryRecord>(p, RecordType::kEpollEntry, [&](const EpollEntryRecord& e, const char*, size_t) {
         epoll_event event{};
         event.events = e.events;
@@ -127,7 +126,8 @@ void register_epoll_entries() {
 void close_rest(int keep) {
   for (const PreparedDescription& p : prepared) {
     if (p.fd >= 0) sys(__NR_close, p.fd);
-    if (p.helper >= 0) sys(__NR_close, p.helper);
+    for (int fd : {p.helper, p.promise[0], p.promise[1]})
+      if (fd >= 0) sys(__NR_close, fd);
   }
   for (int fd : standard)
     if (fd >= 0) sys(__NR_close, fd);
@@ -150,7 +150,7 @@ PreparedDescription borrowed(const OwnDescription& o) {
 
 void settle(const OwnDescription& o, int fd) {
   PreparedDescription& p = prepared[o.index];
-  if (is_own(p)) settle_description(p, fd);
+  if (belongs_here(p)) settle_description(p, fd);
   else take_process_locks(borrowed(o), fd);
 }
 
@@ -163,13 +163,27 @@ void settle_all() {
     if (numbers[i] >= 0) settle(own[i], numbers[i]);
 }
 
+/// Pidfds that its epoll instances watch and that it does not have itself.
+void prepare_watched(const PreparedDescription& epoll) {
+  each_extra<EpollEntryRecord>(epoll, RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*, size_t) {
+    PreparedDescription* p = e.shared ? &prepared[shared_description(e.shared)] : nullptr;
+    if (p && kind_of(*p) == DescriptionKind::kPidfd) open_pidfd(*p);
+  });
+}
+
 void prepare(const OwnDescription& o) {
   PreparedDescription& p = prepared[o.index];
-  if (!is_own(p)) prepare_locks(borrowed(o));
+  if (kind_of(p) == DescriptionKind::kPidfd) return open_pidfd(p);
+  if (belongs_here(p) && kind_of(p) == DescriptionKind::kEpoll) prepare_watched(p);
+  if (!belongs_here(p)) prepare_locks(borrowed(o));
   else if (!p.common) open_description(p);
 }
 
 }  // namespace
+
+bool belongs_here(const PreparedDescription& p) {
+  return p.process == own_process;
+}
 
 HomeArray<PreparedDescription>& all_descriptions() {
   return prepared;
@@ -217,7 +231,7 @@ void prepare_files(int32_t process) {
 
 void install_files(int keep) {
   for (PreparedDescription& p : prepared)
-    if (is_own(p)) finish_description(p);
+    if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
   restore_foreground();
   register_epoll_entries();

@@ -2,12 +2,13 @@
 //
 // A description is opened here if several processes have descriptors for it, if an epoll instance of another process
 // watches it, or if it is an end of something (a pipe, a connection, a file without a name) that another process has an end
-// of, or has mapped. All else is opened by the one process that has it, after the fork.
+// of, or has mapped. A pidfd can only be promised. All else is opened by the one process that has it, after the fork.
 #include "restore/shared.h"
 
 #include "image/device.h"
 #include "restore/failure.h"
 #include "restore/memory.h"
+#include "restore/pidfds.h"
 #include "restore/spread.h"
 
 namespace mig {
@@ -95,7 +96,8 @@ void open_shared_things(Plan& plan) {
   for (PreparedDescription& p : all_descriptions()) {
     if (!p.common) continue;
     image = plan.processes[static_cast<size_t>(p.process)].file;
-    open_description(p);
+    if (kind_of(p) == DescriptionKind::kPidfd) promise_pidfd(p);
+    else open_description(p);
   }
   make_shared_memory(plan);
 }
