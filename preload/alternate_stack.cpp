@@ -92,7 +92,7 @@ bool is_replaced(const stack_t& kernels) {
 }
 
 void tell(stack_t kernels, stack_t& old) {
-  old = is_replaced(kernels) ? guard.small : kernels;
+  old = program_stack(kernels);
   bool on = is_replaced(kernels) ? contains(guard.small, here()) : kernels.ss_flags & SS_ONSTACK;
   old.ss_flags = on ? SS_ONSTACK : kernels.ss_flags & SS_DISABLE;
 }
@@ -124,6 +124,10 @@ uint64_t own_signals() {
 
 bool small_alternate_stacks() {
   return state.small_alternate_stack;
+}
+
+const stack_t& program_stack(const stack_t& kernels) {
+  return is_replaced(kernels) ? guard.small : kernels;
 }
 
 void make_room(void* context) {
