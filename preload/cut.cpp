@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "image/base/careful_signal.h"
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
@@ -146,9 +147,10 @@ int32_t choose_thread(int32_t pid) {
 
 /// Entries of processes that were killed stay, and their numbers may be strangers' by now.
 void stop_member(Member& m) {
-  ProcessStat stat = process_stat(m.pid);
+  int32_t pid = m.pid, tid = choose_thread(pid);
+  HeldThread thread(pid, tid);
+  ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  int32_t tid = choose_thread(m.pid);
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -156,8 +158,14 @@ void stop_member(Member& m) {
   info.si_code = SI_QUEUE;
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_int = kCutValue;
-  if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) set_progress(m, cut().number - 1);
+  if (thread.send(state.signal, info) < 0) set_progress(m, cut().number - 1);
   else if (stat.state == 'T') continue_member(m);
+}
+
+/// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, or
+/// block it while they execute.
+bool is_stranger(const Member& m, int32_t pid) {
+  return load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal) && is_process_alive(pid, load_start(m));
 }
 
 bool refuse_member(const Member& m, const char* cause) {
@@ -172,7 +180,7 @@ uint32_t look(bool thorough, uint32_t& first) {
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
-    if (int32_t pid = m.pid; thorough && !is_process_alive(pid, load_start(m))) {
+    if (int32_t pid = m.pid; thorough && (!is_process_alive(pid, load_start(m)) || is_stranger(m, pid))) {
       free_entry(m, pid);
       continue;
     }

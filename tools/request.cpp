@@ -12,6 +12,7 @@
 
 #include <sstream>
 
+#include "image/base/careful_signal.h"
 #include "image/publish.h"
 #include "tools/clock.h"
 #include "tools/duration.h"
@@ -87,11 +88,13 @@ bool send_signal(const Member& m, int tid, int signal) {
   info.si_signo = signal, info.si_code = SI_QUEUE;
   info.si_pid = getpid(), info.si_uid = getuid();
   info.si_value.sival_int = kRequestValue;
-  if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return true;
-  if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return true;
-  if (errno == ESRCH && tid != m.pid) return false;
-  if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
-  throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(errno));
+  HeldThread thread(m.pid, tid);
+  long r = member_alive(m) ? thread.send(signal, info) : -ESRCH;
+  if (r == -EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return true;
+  if (r == -ESRCH && tid != m.pid) return false;
+  if (r == -EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
+  if (r < 0) throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(r));
+  return true;
 }
 
 /// A stopped process (Ctrl-Z) takes the signal only when it is continued; it stops again afterwards (preload/stopped.cpp).
