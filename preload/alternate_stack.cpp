@@ -20,6 +20,7 @@
 
 #include "preload/handlers.h"
 #include "preload/hook.h"
+#include "preload/lasting.h"
 #include "preload/result.h"
 #include "preload/signals.h"
 #include "preload/state.h"
@@ -68,7 +69,7 @@ uint64_t here() {
 bool has_room(const stack_t& was) {
   if (!contains(was, here())) return true;
   if (!(static_cast<uint32_t>(was.ss_flags) & kAutoDisarm)) return was.ss_size >= small_size();
-  if (!guard.large) guard.large = static_cast<char*>(map_pages(kLarge));
+  if (!guard.large) guard.large = static_cast<char*>(map_lasting_pages(kLarge));
   if (!guard.large) return false;
   guard.small = was;
   stack_t large{guard.large, 0, kLarge};
@@ -91,7 +92,7 @@ bool is_replaced(const stack_t& kernels) {
 }
 
 void tell(stack_t kernels, stack_t& old) {
-  old = is_replaced(kernels) ? guard.small : kernels;
+  old = program_stack(kernels);
   bool on = is_replaced(kernels) ? contains(guard.small, here()) : kernels.ss_flags & SS_ONSTACK;
   old.ss_flags = on ? SS_ONSTACK : kernels.ss_flags & SS_DISABLE;
 }
@@ -123,6 +124,10 @@ uint64_t own_signals() {
 
 bool small_alternate_stacks() {
   return state.small_alternate_stack;
+}
+
+const stack_t& program_stack(const stack_t& kernels) {
+  return is_replaced(kernels) ? guard.small : kernels;
 }
 
 void make_room(void* context) {

@@ -169,6 +169,7 @@ void continue_call(const Interruption& stop) {
   int64_t result = frame.result();
   if (stop.generation != state.generation) {
     move_deadlines();
+    renew_interrupted_waits(*stop.frame);
     if (is_in_child_wait(frame)) renew_child_wait(frame);
   }
   if (Reentry* r = reentry_of(frame)) return continue_reentered(stop, frame, *r);

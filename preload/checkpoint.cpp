@@ -55,8 +55,7 @@ bool save_threads(ImageWriter& writer) {
 bool save_environment(ImageWriter& writer, int image_directory) {
   bool ok = save_process(writer) && save_dead_children(writer) && save_threads(writer) && save_signals(writer) &&
             save_files(writer, image_directory);
-  note_clocks();
-  return ok;
+  return (ok && writer.record(RecordType::kClocks, note_clocks())) || (ok && out_of_memory());
 }
 
 bool write_process_file(int directory, uint64_t& bytes) {

@@ -6,13 +6,22 @@
 // time. A thread can be stopped only in the call: on the instruction, or behind it with EINTR. After a restart it goes on with
 // the number that its target has by then, which rbx leads to.
 //
+// A handler of the program that interrupts a wait may itself block through a restart. The kernel goes back into the wait with the
+// registers in that handler's signal frame; so a thread notes its waits, and their numbers are renewed in those frames
+// too. They lie below the stack pointer that the wait had, or at the top of the alternate stack, and are known by their program
+// counter, rbx, and the call's number.
+//
 // A wait is a cancellation point: cancellation is asynchronous for its length, as in glibc before 2.41.
 #include "preload/child_waits.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "image/base/arena.h"
+#include "preload/alternate_stack.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
 
@@ -26,6 +35,9 @@ namespace {
 
 MIG_ORIGINAL(pthread_setcanceltype);
 
+constexpr uint64_t kWaitMagic = 0x4d49472d77616974;
+constexpr uint64_t kFrameReach = 32 << 10;  ///< a signal frame with all of the CPU's state is smaller
+
 /// The arguments as the program gave them; rbx points here during the call.
 struct ChildWait {
   long number;
@@ -35,6 +47,27 @@ struct ChildWait {
   siginfo_t* info;  ///< of waitid
   int32_t child;    ///< of whom something was told, as the program knows it; 0: nobody
   int32_t real;     ///< and as the kernel does
+  uint64_t magic = kWaitMagic;
+  const ChildWait* self = this;  ///< with the magic number: this wait was not left by longjmp
+  ChildWait* outer = nullptr;
+};
+thread_local ChildWait* waits __attribute__((tls_model("initial-exec"))) = nullptr;
+
+class ScopedWait {
+ public:
+  explicit ScopedWait(ChildWait& w) : wait_(w) {
+    w.outer = waits;
+    __atomic_store_n(&waits, &w, __ATOMIC_RELEASE);
+  }
+  ~ScopedWait() {
+    waits = wait_.outer;
+    wait_.magic = 0;
+  }
+  ScopedWait(const ScopedWait&) = delete;
+  ScopedWait& operator=(const ScopedWait&) = delete;
+
+ private:
+  ChildWait& wait_;
 };
 
 class ScopedCancellation {
@@ -79,6 +112,7 @@ MIG_UNSPLIT __attribute__((noclone)) long wait_in_kernel(ChildWait* w) {
 }
 
 long wait_in_kernel(ChildWait& w) {
+  ScopedWait noted(w);
   ScopedCancellation cancellation;
   return wait_in_kernel(&w);
 }
@@ -88,6 +122,43 @@ bool is_end(int status) {
 }
 bool is_end(const siginfo_t& info) {
   return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+}
+
+uint64_t place(const char* label) {
+  return reinterpret_cast<uint64_t>(label);
+}
+
+bool waits_again(const ucontext_t& c) {
+  const auto& r = c.uc_mcontext.gregs;
+  auto w = reinterpret_cast<const ChildWait*>(r[REG_RBX]);
+  if (static_cast<uint64_t>(r[REG_RIP]) != place(mig_wait_call)) return false;
+  for (const ChildWait* known = waits; known && known->magic == kWaitMagic && known->self == known; known = known->outer)
+    if (known == w) return r[REG_RAX] == w->number;
+  return false;
+}
+
+/// Looks at every place below `top` where the registers of a signal frame may be.
+void renew_in_frames(uint64_t bottom, uint64_t top) {
+  constexpr size_t kRegisters = offsetof(ucontext_t, uc_mcontext.fpregs);
+  for (uint64_t at = (bottom + 7) & ~7UL; at + kRegisters <= top; at += 8)
+    if (auto c = reinterpret_cast<ucontext_t*>(at); waits_again(*c)) {
+      Frame frame(c);
+      renew_child_wait(frame);
+    }
+}
+
+/// Where memory begins that lies without a gap below `top`.
+uint64_t reachable_below(uint64_t top) {
+  uint64_t bottom = page_down(top);
+  for (char byte; top - bottom < kFrameReach; bottom -= page_up(1)) {
+    iovec here{&byte, 1}, there{reinterpret_cast<void*>(bottom - page_up(1)), 1};
+    if (sys(__NR_process_vm_readv, sys(__NR_getpid), &here, 1, &there, 1, 0) != 1) break;
+  }
+  return bottom;
+}
+
+void renew_below(uint64_t top) {
+  renew_in_frames(reachable_below(top), top);
 }
 
 }  // namespace
@@ -112,13 +183,20 @@ long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage*
 }
 
 bool is_in_child_wait(const Frame& frame) {
-  auto at = [](const char* label) { return reinterpret_cast<uint64_t>(label); };
-  return frame.pc() == at(mig_wait_call) || (frame.pc() == at(mig_wait_called) && frame.result() == -EINTR);
+  return frame.pc() == place(mig_wait_call) || (frame.pc() == place(mig_wait_called) && frame.result() == -EINTR);
 }
 
 void renew_child_wait(Frame& frame) {
   auto w = reinterpret_cast<const ChildWait*>(frame.kept());
   frame.set_argument(w->target, static_cast<uint64_t>(to_real(w->kind, w->args[w->target])));
+}
+
+void renew_interrupted_waits(const ucontext_t& now) {
+  const ChildWait* w = waits;
+  if (!w) return;
+  const stack_t& alternate = program_stack(now.uc_stack);
+  if (alternate.ss_size) renew_below(reinterpret_cast<uint64_t>(alternate.ss_sp) + alternate.ss_size);
+  for (; w && w->magic == kWaitMagic && w->self == w; w = w->outer) renew_below(reinterpret_cast<uint64_t>(w));
 }
 
 }  // namespace mig

@@ -16,5 +16,7 @@ long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage*
 bool is_in_child_wait(const Frame& frame);
 /// After a restart: the number that the wait goes on with.
 void renew_child_wait(Frame& frame);
+/// The same for the waits of this thread that handlers of the program have interrupted. `now`: where the thread goes on.
+void renew_interrupted_waits(const ucontext_t& now);
 
 }  // namespace mig

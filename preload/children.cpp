@@ -19,6 +19,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/shell.h"
 #include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
@@ -59,6 +60,7 @@ MIG_START void begin_as_child() {
   state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
   forget_own_ids();
   forget_times();
+  forget_wordexp();
   job_of_child();
 }
 

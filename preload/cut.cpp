@@ -415,6 +415,10 @@ bool all_saved(bool ok, uint64_t bytes) {
   return !has_failed();
 }
 
+bool has_saved(uint32_t index) {
+  return company && is_other(index) && has_done(state.job->members[index], CutStep::kSaving);
+}
+
 bool must_end() {
   if (await_leader(CutStep::kReturning)) return step_now() == CutStep::kEnding;
   return (cut().flags & kRequestKill) && wait_for_publication();

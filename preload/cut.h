@@ -35,6 +35,9 @@ bool enter_place(ImagePlace& place);
 /// This process's file of so many bytes is written, or not (`ok`). The leader waits for all files; true: all are there.
 bool all_saved(bool ok, uint64_t bytes);
 
+/// Another member, by its index, has written its file.
+bool has_saved(uint32_t index);
+
 /// The others: whether this process is to end, once the leader knows what becomes of the image. If the leader is killed meanwhile,
 /// each waits for itself: the job may have been handed over to another host.
 bool must_end();

@@ -15,7 +15,9 @@
 #include "image/publish.h"
 #include "preload/cut.h"
 #include "preload/executing.h"
+#include "preload/file_limit.h"
 #include "preload/ids.h"
+#include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/process.h"
 #include "preload/standard.h"
@@ -184,7 +186,7 @@ MIG_START bool map_job(const char* path, int flags) {
   ScopedFd fd(open_path(path, flags | O_NOFOLLOW, 0600));
   struct stat st;
   if (!fd.ok() || sys(__NR_fstat, fd.get(), &st) < 0 || st.st_uid != static_cast<uid_t>(sys(__NR_geteuid))) return false;
-  if (flags & O_CREAT ? sys(__NR_ftruncate, fd.get(), sizeof(Job)) < 0 : st.st_size != sizeof(Job)) return false;
+  if (flags & O_CREAT ? size_own_file(fd.get(), sizeof(Job)) < 0 : st.st_size != sizeof(Job)) return false;
   long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
   if (failed(p)) return false;
   state.job = reinterpret_cast<Job*>(p);
@@ -226,7 +228,10 @@ void make_job() {
   job_path(text);
   fresh_text << state.run_directory << "/." << state.job_name << "." << own_real_pid();
   sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
-  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) return;
+  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) {
+    sys(__NR_unlinkat, AT_FDCWD, fresh, 0);
+    return;
+  }
   initialise(state.job);
   enter_member(0);
   sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
@@ -289,7 +294,9 @@ void rejoin_job() {
   Job* before = state.job;
   state.job = nullptr;
   ScopedFd fd(state.resume.job_fd);
-  long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
+  if (!fd.ok()) return make_job();
+  long p = sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd.get(), 0L);
+  if (failed(p)) p = map_lasting_file(fd.get(), sizeof(Job));
   if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
   known_count = 0;

@@ -7,10 +7,12 @@
 #include "image/base/checksum.h"
 #include "image/base/clock.h"
 #include "image/base/file.h"
+#include "image/base/futex.h"
 #include "image/base/text.h"
 #include "image/cpu.h"
 #include "image/layout.h"
 #include "preload/contents.h"
+#include "preload/cut.h"
 #include "preload/image_output.h"
 #include "preload/process.h"
 #include "preload/scratch.h"
@@ -91,16 +93,13 @@ class Lists {
     put_files(files);
     return !process.overflow() && !files.overflow() && add(process.c_str(), files.c_str());
   }
-  /// The other members' parts, which are removed.
-  bool collect(int directory) {
+  /// All members in the order of their entries, the job's first process first; the others' parts are removed.
+  bool collect(int directory, uint64_t bytes) {
+    if (!state.job) return add_self(bytes);
     bool ok = true;
-    ScratchArray<int32_t> found;
-    sys(__NR_lseek, directory, 0L, 0);
-    each_entry(directory, [&](const char* name, unsigned char) {
-      if (text_starts(name, ".part-")) ok = found.push(static_cast<int32_t>(Scan(name + 6).number()));
-      return ok;
-    });
-    for (int32_t vpid : found) ok = ok && take_part(directory, vpid);
+    for (uint32_t i = 0; ok && i < kMaxMembers && i < load(&state.job->member_count); ++i)
+      if (static_cast<int32_t>(i) == state.member) ok = add_self(bytes);
+      else if (has_saved(i)) ok = take_part(directory, state.job->members[i].vpid);
     return ok;
   }
   size_t size() const { return processes_.size() + files_.size(); }
@@ -162,7 +161,7 @@ bool write_member_part(int directory, uint64_t bytes) {
 
 bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   Lists lists;
-  if (!lists.add_self(bytes) || !lists.collect(directory)) return out_of_memory();
+  if (!lists.collect(directory, bytes)) return out_of_memory();
   size_t size = kManifestSize + lists.size();
   auto buffer = static_cast<char*>(scratch(size));
   if (!buffer) return out_of_memory();

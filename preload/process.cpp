@@ -17,6 +17,8 @@
 #include "preload/ids.h"
 #include "preload/membarrier.h"
 #include "preload/room.h"
+#include "preload/sharing.h"
+#include "preload/shell.h"
 #include "preload/state.h"
 #include "preload/stopped.h"
 #include "preload/times.h"
@@ -166,6 +168,10 @@ bool save_process(ImageWriter& writer) {
   Status status = read_status();
   if (status.seccomp)
     return refuse(Error::kUnsupportedSetting, "the process's seccomp filter", "an ordinary user cannot read it back");
+  if (in_wordexp())
+    return refuse(Error::kUnsupportedProcess, "the shell of a wordexp",
+                  "libc waits for it by a number that a restart would change");
+  if (!shares_no_tables()) return false;
   ProcessRecord p{};
   p.vpid = process_vpid(), p.vppid = process_vppid();
   p.vpgid = process_vpgid();
@@ -173,6 +179,8 @@ bool save_process(ImageWriter& writer) {
   p.generation = state.generation;
   p.resume_address = reinterpret_cast<uint64_t>(&state.resume);
   p.resume_size = sizeof state.resume;
+  p.job_address = reinterpret_cast<uint64_t>(state.job);
+  p.job_size = state.job ? sizeof(Job) : 0;
   p.bounds = memory_bounds();
   save_times(p);
   p.umask = status.umask;

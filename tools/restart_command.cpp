@@ -75,14 +75,14 @@ void check_assignments(const Arguments& a, const char* option) {
 }
 
 /// Of those without a parent in the job (orphans are such too) the one that was born first.
+/// The manifest lists the processes by age: the first whose parent is none of them.
 const ManifestProcess& first_process(const Manifest& m) {
-  const ManifestProcess* first = nullptr;
   for (const ManifestProcess& p : m.processes) {
     bool child = false;
     for (const ManifestProcess& other : m.processes) child = child || (other.vpid == p.vppid && other.vpid != p.vpid);
-    if (!child && (!first || p.vpid < first->vpid)) first = &p;
+    if (!child) return p;
   }
-  return first ? *first : m.processes[0];
+  return m.processes[0];
 }
 
 /// What this shell happens to have open is nothing to the program, and may have the numbers of its own.

@@ -1,6 +1,7 @@
-// Wrappers: system, popen and wordexp, in which libc starts a shell with the program's own environment.
+// Wrapper: wordexp, in which libc starts a shell with the program's own environment, and waits for it by the kernel's number. That
+// would not last through a restart, and libc keeps it to itself: so no checkpoint is taken while a command is executed for it.
 //
-// Where that environment covers the shell, as it nearly always does, they are libc's. Else `environ` leads to a covering copy
+// Where that environment covers the shell, as it nearly always does, nothing is done. Else `environ` leads to a covering copy
 // for the length of the call. Threads that run meanwhile may see the added variables, and one that calls setenv takes
 // them over into its own copy, which then stays. The copy is never unmapped, for somebody may still read it; it is made
 // anew for the next call in the same place when nobody uses it. A thread cancelled inside the call leaves it in use.
@@ -11,36 +12,21 @@
 
 #include "preload/exec.h"
 #include "preload/hook.h"
-#include "preload/state.h"
+#include "preload/shell.h"
 
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(system);
-MIG_ORIGINAL(popen);
 MIG_ORIGINAL(wordexp);
 
 struct {
-  uint32_t lock;
+  ShellLock lock;
   uint32_t users;
   void* memory;
   size_t size;
   char** own;       ///< the covering copy
   char** replaced;  ///< the program's
 } shared;
-
-constexpr int kTries = 100000;  ///< a child of fork may find the lock held by a thread that it does not have
-
-bool lock() {
-  for (int i = 0; i < kTries; ++i) {
-    if (!__atomic_exchange_n(&shared.lock, 1, __ATOMIC_ACQUIRE)) return true;
-    sys(__NR_sched_yield);
-  }
-  return false;
-}
-void unlock() {
-  __atomic_store_n(&shared.lock, 0, __ATOMIC_RELEASE);
-}
 
 bool make_room(size_t size) {
   if (size <= shared.size) return true;
@@ -53,45 +39,53 @@ bool make_room(size_t size) {
 bool replace_environment() {
   size_t size = covering_size(environ);
   bool in_use = shared.users && environ == shared.own;
-  if ((!size && !in_use) || !lock()) return false;
+  if ((!size && !in_use) || !shared.lock.take()) return false;
   bool ok = in_use || (!shared.users && make_room(size));
   if (ok && !shared.users) {
     shared.replaced = environ;
     environ = shared.own = cover(shared.replaced, shared.memory);
   }
   shared.users += ok;
-  unlock();
+  shared.lock.release();
   return ok;
 }
 
 void put_back_environment() {
-  if (!lock()) return;
+  if (!shared.lock.take()) return;
   if (--shared.users == 0) {
     char** own = shared.own;
     __atomic_compare_exchange_n(&environ, &own, shared.replaced, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   }
-  unlock();
+  shared.lock.release();
 }
 
-template <class Call>
-auto with_covered_environ(Call call) {
-  bool replaced = replace_environment();
-  auto result = call();
-  if (replaced) put_back_environment();
-  return result;
+uint32_t commands;  ///< threads that may be waiting for one
+
+bool has_command(const char* words) {
+  for (; *words; ++words)
+    if (*words == '`' || (words[0] == '$' && words[1] == '(')) return true;
+  return false;
 }
 
 }  // namespace
+
+bool in_wordexp() {
+  return __atomic_load_n(&commands, __ATOMIC_ACQUIRE) != 0;
+}
+void forget_wordexp() {
+  commands = 0;
+}
+
 }  // namespace mig
 
 using namespace mig;
 
-MIG_EXPORT int system(const char* command) {
-  return with_covered_environ([&] { return original_system(command); });
-}
-MIG_EXPORT FILE* popen(const char* command, const char* type) {
-  return with_covered_environ([&] { return original_popen(command, type); });
-}
 MIG_EXPORT int wordexp(const char* words, wordexp_t* result, int flags) {
-  return with_covered_environ([&] { return original_wordexp(words, result, flags); });
+  if ((flags & WRDE_NOCMD) || !has_command(words)) return original_wordexp(words, result, flags);
+  __atomic_fetch_add(&commands, 1, __ATOMIC_ACQ_REL);
+  bool replaced = replace_environment();
+  int r = original_wordexp(words, result, flags);
+  if (replaced) put_back_environment();
+  __atomic_fetch_sub(&commands, 1, __ATOMIC_ACQ_REL);
+  return r;
 }

@@ -1,0 +1,20 @@
+// A child that shares its parent's descriptors: refused by name, both go on.
+// mig-test: refused=MIG0043
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include "subject.h"
+
+static pid_t child;
+
+static int run(void *unused) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (!have_file("end")) sleep_ms(2);
+  return 0;
+}
+static void setup(void) {
+  static char stack[256 << 10];
+  child = clone(run, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL);
+  EXPECT(child > 0);
+}
+static void verify(void) { EXPECT_EQ(kill(child, 0), 0); }
