@@ -203,6 +203,11 @@ class Hosts:
                 found.append(pid)
         return found
 
+    def ends(self):
+        """Every process of it, so that the next job can have the subject's directory."""
+        self.case.file("d/end")
+        self.case.wait(lambda: not self.copies(), f"end of the job: {self.copies()}", 20)
+
     def tidy(self):
         """After the end: nothing of a move is left on either host."""
         self.case.wait(lambda: not self.leftovers("a") and not self.leftovers("b"),
@@ -271,8 +276,7 @@ def member_killed(case):
         h = Hosts(case, "tree_depth").start()
         h.cut("b", "to", GO, which)
         h.stays("(MIG010", h.move("b", expect=3))
-        h.case.file("d/end")
-        h.job.gone()
+        h.ends()
         shutil.rmtree(h.top), shutil.rmtree(h.bin), shutil.rmtree(h.subject.directory)
 
 
@@ -356,8 +360,7 @@ def receiver_killed(case, subject="mem_anonymous"):
         h = Hosts(case, subject).start()
         h.cut("b", side, kind, "kill")
         h.stays("MIG0110", h.move("b", expect=7))
-        h.case.file("d/end")
-        h.job.gone()
+        h.ends()
         shutil.rmtree(h.top), shutil.rmtree(h.bin)
 
 
