@@ -74,6 +74,8 @@ void HeldRestart::throw_failure() {
   int status = 0;
   waitpid(child_, &status, 0);
   child_ = -1;
+  if (told_ && WIFEXITED(status))
+    throw Problem(Error::kResourceFailed, "the restart", "a process of the job ended before any of them ran");
   std::string how = WIFSIGNALED(status) ? fmt::format("signal {} ended it", WTERMSIG(status)) : "it ended";
   throw Problem(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? Error::kNoMemory : Error::kInternal, "the restart",
                 how + " before everything was restored");

@@ -65,7 +65,7 @@ std::string text_of(const char (&field)[N]) {
 /// Waits until every process of a job that ends has ended.
 void await_end(const JobPtr& job);
 
-/// Refuses a job that cannot take a signal now or must not get one: traced, under seccomp.
+/// Refuses a job that cannot take a signal now or must not get one: traced, under seccomp. One that has ended meanwhile is not refused.
 void check_answerable(const Member& member, const std::string& object);
 
 /// Set by SIGINT, SIGTERM and SIGHUP while a Request lives.

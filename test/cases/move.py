@@ -38,9 +38,11 @@ except FileNotFoundError:
     sys.exit(127)
 """
 
-# Passes frames on in both directions; kills itself (and so the link) before or after the frame that is named, once.
+# Passes frames on in both directions; kills itself (and so the link) before or after the frame that is named, once. Or it kills
+# a process of the held restart then, the first or the last.
 CUT = r"""#!/usr/bin/python3 -IB
 import os, struct, subprocess, sys, threading
+broken = threading.Event()
 place = os.path.dirname(os.path.abspath(sys.argv[0]))
 try:
     side, kind, when = open(os.path.join(place, "cut")).read().split()
@@ -57,6 +59,19 @@ def exactly(fd, n):
             return None
         data += more
     return data
+def parent(pid):
+    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+def below(pid):
+    while pid > 1 and pid != child.pid:
+        pid = parent(pid)
+    return pid > 1
+def stubs():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe").endswith("/mig-restart") and below(int(pid)):
+                yield int(pid)
+        except OSError:
+            pass
 def end():
     if when == "kill":
         child.kill()
@@ -73,6 +88,12 @@ def pump(source, target, mine):
         hit = mine and type_ == kind
         if hit and when in ("before", "kill", "vanish"):
             end()
+        if hit and when in ("first", "last"):
+            os.kill({"first": min, "last": max}[when](stubs()), 9)
+        if broken.is_set():
+            return
+        if hit and when == "after":
+            broken.set()
         os.write(target, header)
         while body:
             body = body[os.write(target, body):]
@@ -113,6 +134,7 @@ class Hosts:
     def start(self, **more):
         self.job.start(self.subject.argv(), **more)
         self.subject.ready(0, self.job.pid)
+        self.pids = self.jobs("a")["job"]
         return self
 
     def on(self, name):
@@ -146,7 +168,7 @@ class Hosts:
         pids = self.jobs(to).get("job")
         if not pids or not host.alive(pids[0]):
             raise Failure(f"the job does not run on {to}: {self.jobs(to)}{self.job.deaths()}")
-        self.job.pid = pids[0]
+        self.job.pid, self.pids = pids[0], pids
         self.on(to)
 
     def stays(self, code=None, result=None):
@@ -154,8 +176,8 @@ class Hosts:
         if result is not None:
             if code not in result.stderr or "terminate" in result.stderr or result.stdout.strip():
                 raise Failure(f"no {code}: {result.stdout!r} {result.stderr!r}")
-        if self.jobs(self.here).get("job") != [self.job.pid]:
-            raise Failure(f"the job is not here: {self.jobs(self.here)}")
+        if self.jobs(self.here).get("job") != self.pids:
+            raise Failure(f"the job is not here: {self.jobs(self.here)} {self.pids}")
         self.nothing_on("b" if self.here == "a" else "a")
         self.job.checkpoint()
         self.subject.check(0, self.job.pid)
@@ -163,7 +185,7 @@ class Hosts:
 
     def nothing_on(self, name):
         self.case.wait(lambda: not self.leftovers(name), f"tidy host {name} (there is {self.leftovers(name)})", 5)
-        self.case.wait(lambda: len(self.copies()) == 1, f"single copy of the program: {self.copies()}", 5)
+        self.case.wait(lambda: len(self.copies()) == len(self.pids), f"single copy of the program: {self.copies()}", 5)
 
     def leftovers(self, name):
         run = self.top / name / "run"
@@ -180,6 +202,11 @@ class Hosts:
             if host.alive(pid) and Path(exe).name in (self.subject.name, "mig-restart"):
                 found.append(pid)
         return found
+
+    def ends(self):
+        """Every process of it, so that the next job can have the subject's directory."""
+        self.case.file("d/end")
+        self.case.wait(lambda: not self.copies(), f"end of the job: {self.copies()}", 20)
 
     def tidy(self):
         """After the end: nothing of a move is left on either host."""
@@ -213,18 +240,18 @@ def detached(case):
             raise Failure(f"descriptor {fd} is {target}")
 
 
-def cut(case, side, kind, when):
-    """The link breaks at one point: the job goes on here; then it moves for good."""
-    h = Hosts(case).start()
+def cut(case, side, kind, when, subject="mem_anonymous"):
+    """The link breaks at one point: the job goes on here, every process of it; then it moves for good."""
+    h = Hosts(case, subject).start()
     h.cut("b", side, kind, when)
     h.stays("MIG0110", h.move("b", expect=7))
     h.move("b")
     h.subject.check(1, h.job.pid)
 
 
-def answer_lost(case):
+def answer_lost(case, subject="mem_anonymous"):
     """The link breaks after the word to go: mig asks again, and lets go here."""
-    h = Hosts(case).start()
+    h = Hosts(case, subject).start()
     h.cut("b", "from", RUNNING, "before")
     said = h.move("b")
     if "asking b" not in said.stderr:
@@ -242,17 +269,98 @@ def word_lost(case):
     h.stays("MIG0110", h.move("b", expect=7))
 
 
-def receiver_killed(case):
+def member_killed(case):
+    """A process of the held restart is killed, the first or another: all of it ends, and the whole tree goes on here. Which failure is told
+    depends on how far the others are when they notice."""
+    for which in ("last", "first"):
+        h = Hosts(case, "tree_depth").start()
+        h.cut("b", "to", GO, which)
+        h.stays("(MIG010", h.move("b", expect=3))
+        h.ends()
+        shutil.rmtree(h.top), shutil.rmtree(h.bin), shutil.rmtree(h.subject.directory)
+
+
+PIPELINE = """i=0; while [ ! -e end ]; do echo $((i++)); sleep 0.01; done | cat | while read n; do echo $n >> out; done; exit 5"""
+
+
+class Pipeline(Hosts):
+    """A pipeline of bash in place of a subject: each number that goes in must come out once, in order."""
+
+    def start(self):
+        self.job.start(["/bin/bash", "-c", PIPELINE])
+        self.grows()
+        return self
+
+    def numbers(self):
+        path = self.case.scratch / "out"
+        return [int(n) for n in path.read_text().split()] if path.exists() else []
+
+    def grows(self):
+        before = len(self.numbers())
+        self.case.wait(lambda: len(self.numbers()) > before + 5, "numbers that come out", 20)
+
+    def ends(self):
+        self.case.file("end")
+        status = self.case.end_status(self.job.pid)
+        n = self.numbers()
+        if status != 5 or n != list(range(len(n))):
+            raise Failure(f"status {status}, {n}")
+
+
+def pipeline(case):
+    h = Pipeline(case).start()
+    for _ in range(4):
+        h.move("b" if h.here == "a" else "a")
+        h.grows()
+    h.ends()
+    h.tidy()
+
+
+def leader_killed(case):
+    """The job is handed over, nobody knows whether it runs there, and the process that waits for the answer is killed: the others still
+    wait, and end when the answer comes."""
+    h = Pipeline(case).start()
+    h.cut("b", "from", RUNNING, "vanish")
+    process = case.spawn([case.build.mig, "move", "job", "b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    case.wait(lambda: (h.top / "b/unreachable").exists(), "broken link", 20)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    here = h.jobs("a")["job"]
+    os.kill(h.job.pid, signal.SIGKILL)
+    os.kill(h.jobs("b")["job"][0], signal.SIGSTOP)
+    case.wait(lambda: len(h.jobs("a")["job"]) == len(here) - 1, "the leader's end", 5)
+    time.sleep(0.5)
+    for pid in h.jobs("a")["job"]:
+        if call_of(pid) != "futex":
+            raise Failure(f"process {pid} runs here: {call_of(pid)}")
+    os.kill(h.jobs("b")["job"][0], signal.SIGCONT)
+    (h.top / "b/unreachable").unlink()
+    h.move("b")
+    h.grows()
+    h.ends()
+
+
+def taken(case, subject, code):
+    """Both hosts see a lock, or a unix socket with a name, that the tree holds: it is refused there, and the whole tree goes on here."""
+    h = Hosts(case, subject).start()
+    h.stays(code, h.move("b", expect=3))
+
+
+def call_of(pid):
+    """The system call that a process sits in, if it is one that only the library uses there."""
+    number = Path(f"/proc/{pid}/syscall").read_text().split()[0]
+    return "futex" if number == "202" else number
+
+
+def receiver_killed(case, subject="mem_anonymous"):
     """`mig receive` is killed while the restart is held, or at the word to go: never two, never none."""
     for side, kind in (("to", RESTORE), ("from", RESTORED), ("to", GO)):
         for part in (case.scratch / "d").glob("*"):
             part.unlink()
-        h = Hosts(case)
-        h.start()
+        h = Hosts(case, subject).start()
         h.cut("b", side, kind, "kill")
         h.stays("MIG0110", h.move("b", expect=7))
-        h.case.file("d/end")
-        h.job.gone()
+        h.ends()
         shutil.rmtree(h.top), shutil.rmtree(h.bin)
 
 
@@ -641,7 +749,7 @@ class SshHosts(Hosts):
 
     def start(self):
         process = self.case.spawn(self.inside("a", self.case.build.mig, "run", "--name", "job", "--images", self.job.images, "--", *self.subject.argv()))
-        self.job.pid = process.pid
+        self.job.pid, self.pids = process.pid, [process.pid]
         self.subject.ready(0, self.job.pid)
         return self
 
@@ -704,8 +812,17 @@ def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
     for subject in ("thread_many", "fd_unlinked", "mem_memfd", "pipe", "signal_pending", "timerfd", "identity_threads"):
         found.append(Test(f"move/subject/{subject}", partial(there_and_back, subject=subject), user=user, timeout=120))
+    for subject in ("tree_depth", "tree_sessions", "tree_zombies", "tree_orphans", "shared_memory"):
+        found.append(Test(f"move/tree/{subject}", partial(there_and_back, subject=subject), user=user, timeout=180))
     for name, point in POINTS.items():
         found.append(Test(f"move/cut/{name}", lambda case, point=point: cut(case, *point), user=user, timeout=120))
+        found.append(Test(f"move/tree/cut/{name}", lambda case, point=point: cut(case, *point, "tree_depth"), user=user, timeout=120))
+    for subject, code in (("shared_descriptions", "MIG0105"), ("shared_ends", "MIG0106")):
+        found.append(Test(f"move/tree/taken/{subject}", partial(taken, subject=subject, code=code), user=user, timeout=120))
+    for f in (answer_lost, receiver_killed):
+        found.append(Test(f"move/tree/{f.__name__}", partial(f, subject="tree_depth"), user=user, timeout=120))
+    for f in (member_killed, pipeline, leader_killed):
+        found.append(Test(f"move/tree/{f.__name__}", f, user=user, timeout=120))
     for f in (detached, answer_lost, word_lost, receiver_killed, unknown, taken_back, mig_killed, killed_in_the_middle, no_memory, version, name_taken,
               two_at_once, no_such_host, blocked, interrupted, progress, large):
         found.append(Test(f"move/{f.__name__}", f, user=user, timeout=180))
