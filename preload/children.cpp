@@ -39,7 +39,7 @@ bool watching = false;
 void watch_forks() {
   if (watching) return;
   watching = true;
-  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
+  __register_atfork(expect_child, nullptr, begin_as_child, nullptr);
 }
 
 struct ChildStart {
@@ -57,9 +57,10 @@ int start_child(void* memory) {
 MIG_START void begin_as_child() {
   if (!state.active) return;
   state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
+  int32_t parent = ids.real_pid;
   forget_own_ids();
   forget_times();
-  job_of_child();
+  job_of_child(parent);
 }
 
 }  // namespace mig
@@ -75,8 +76,9 @@ extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long resul
 MIG_EXPORT pid_t fork() noexcept {
   cached_pid = cached_tid = 0;
   return born_by([] {
-    pid_t child = original_fork();
-    if (child == 0 && !watching) begin_as_child();
+    if (watching) return original_fork();
+    auto child = static_cast<pid_t>(fork_member([] { return original_fork(); }));
+    if (child == 0) begin_as_child();
     return child;
   });
 }
@@ -85,7 +87,7 @@ MIG_EXPORT pid_t __fork() noexcept {
 }
 MIG_EXPORT pid_t _Fork() noexcept {
   return born_by([] {
-    pid_t child = original_Fork();
+    auto child = static_cast<pid_t>(fork_member([] { return original_Fork(); }));
     if (child == 0) begin_as_child();
     return child;
   });
@@ -112,5 +114,8 @@ MIG_EXPORT int clone(int (*run)(void*), void* stack, int flags, void* argument, 
     return born_by([&] { return original_clone(run, stack, flags, argument, parent_tid, tls, child_tid); });
   }
   ChildStart start{run, argument};
-  return born_by([&] { return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid); });
+  return born_by([&] {
+    return fork_member(
+        [&] { return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid); });
+  });
 }

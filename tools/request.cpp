@@ -123,9 +123,8 @@ bool interrupted() {
   return interrupt_signal != 0;
 }
 
+/// A member that has ended meanwhile has nothing to say; one that is needed is missed by the request.
 void check_answerable(const Member& member, const std::string& object) {
-  auto stat = read_stat(member.pid);
-  if (!stat) throw Problem(Error::kNoSuchJob, object, "it has ended");
   std::string tracer = status_field(member.pid, "TracerPid");
   if (!tracer.empty() && tracer != "0")
     throw Problem(Error::kUnsupportedProcess, object, fmt::format("it is traced by process {} (a debugger)", tracer),
