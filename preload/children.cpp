@@ -19,9 +19,11 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/mark.h"
 #include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
+#include "preload/unsplit.h"
 
 extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 
@@ -67,7 +69,8 @@ MIG_START void begin_as_child() {
 
 using namespace mig;
 
-extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long result) {
+extern "C" __attribute__((visibility("hidden"))) MIG_UNSPLIT long mig_birth(long result) {
+  Mark not_split;
   if (result == 0) adopt_new_task(static_cast<int32_t>(sys(__NR_getpid)));
   return result > 0 ? adopt_new_task(static_cast<int32_t>(result)) : result;
 }

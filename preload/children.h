@@ -4,6 +4,7 @@
 
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/mark.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -25,6 +26,7 @@ template <class Birth>
 int32_t born_by(Birth birth) {
   uint64_t generation = state.generation;
   auto child = static_cast<int32_t>(birth());
+  Mark not_split;
   return child > 0 && generation == state.generation ? adopt_new_task(child) : child;
 }
 

@@ -16,11 +16,11 @@ static struct Shared *shared;
 static char *const true_arguments[] = {"true", NULL};
 extern char **environ;
 
-static void expect_end(pid_t child, int code) {
+static void expect_end(int kind, pid_t child, int code) {
   int status = -1;
   pid_t got = waitpid(child, &status, 0);
   if (child > 0 && got == child && WIFEXITED(status) && WEXITSTATUS(status) == code) return;
-  fail("child %d: waitpid told %d, status 0x%x (errno: %s)", child, got, status, strerror(errno));
+  fail("child %d of kind %d: waitpid told %d, status 0x%x (errno: %s)", child, kind, got, status, strerror(errno));
 }
 
 /// Each process of the chain ends as soon as it has a child.
@@ -55,7 +55,7 @@ static void bear(int kind) {
     if (kind == 5) chain();
     _exit(code);
   }
-  expect_end(child, code);
+  expect_end(kind, child, code);
 }
 
 static void work(int index) {
