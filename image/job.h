@@ -100,6 +100,9 @@ constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not 
 constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
 constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
 constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
+constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
+constexpr uint32_t kMemberBirth =
+    1 << 16;  ///< one child that it has forked, or is about to, and that has not entered; counts in the bits from here
 
 /// A process of the job. The entry is claimed by compare-and-swap of `pid` and freed by setting it to 0; `start` is written last.
 struct Member {

@@ -24,11 +24,13 @@ constexpr int64_t kLook = 50 * kMillisecond;
 constexpr int64_t kSaveLimit = 3600 * kSecond;
 constexpr int64_t kReturnLimit = 30 * kSecond;
 constexpr int64_t kEndLimit = 10 * kSecond;
+constexpr int64_t kBirthLimit = kSecond;
 constexpr int64_t kMeetingLimit = 600 * kSecond;
 
 Role now;
 bool company;
-uint32_t number;  ///< of the cut that this process takes part in
+uint32_t number;       ///< of the cut that this process takes part in
+int64_t births_until;  ///< so long the leader waits for children of the dead
 
 Cut& cut() {
   return state.job->cut;
@@ -174,17 +176,24 @@ bool refuse_member(const Member& m, const char* cause) {
   return refuse(Error::kThreadDoesNotStop, object, cause);
 }
 
+/// A dead process stands for its children until they have entered, but not for ever: one may have been killed before.
+bool is_awaiting_births(const Member& m) {
+  return load(&m.flags) >= kMemberBirth && clock_now(CLOCK_MONOTONIC) < births_until;
+}
+
 /// One look at all others. Returns how many still run; `first` is one of them. Every `thorough` look finds the dead.
 uint32_t look(bool thorough, uint32_t& first) {
   uint32_t open = 0;
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
-    if (int32_t pid = m.pid; thorough && (!is_process_alive(pid, load_start(m)) || is_stranger(m, pid))) {
+    int32_t pid = m.pid;
+    bool dead = thorough && (!is_process_alive(pid, load_start(m)) || is_stranger(m, pid));
+    if (dead && !is_awaiting_births(m)) {
       free_entry(m, pid);
       continue;
     }
-    if (!(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    if (!dead && !(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
     first = i;
     ++open;
   }
@@ -205,6 +214,7 @@ void signal_again() {
 bool stop_members() {
   int64_t limit = cut().limit > 0 ? cut().limit : state.stop_limit;
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
+  births_until = clock_now(CLOCK_MONOTONIC) + kBirthLimit;
   bool thorough = false;
   for (;;) {
     uint32_t seen = load(&cut().changes), first = 0;

@@ -91,6 +91,16 @@ void count_member(int32_t at) {
   known_count = now;
 }
 
+/// A child of the process that has the entry is a member now, or was not born. The last of one that has left frees the entry.
+MIG_START void end_birth(Member& m, int32_t pid) {
+  if (__atomic_load_n(&m.pid, __ATOMIC_ACQUIRE) != pid) return;
+  uint32_t flags = load(&m.flags);
+  while (flags >= kMemberBirth &&
+         !__atomic_compare_exchange_n(&m.flags, &flags, flags - kMemberBirth, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+  if (flags >= kMemberBirth && flags - kMemberBirth < kMemberBirth && (flags & kMemberLeft)) free_entry(m, pid);
+}
+
 MIG_START void enter_member(int32_t first) {
   state.member = claim_entry(first);
   if (state.member < 0) return;
@@ -305,8 +315,20 @@ void rejoin_job() {
   state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
 }
 
-MIG_START void job_of_child() {
-  if (state.job) enter_or_make(state.member < 0 ? 1 : state.member + 1);
+MIG_START void expect_child() {
+  if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void forget_expected_child() {
+  if (state.job && state.member >= 0) end_birth(state.job->members[state.member], own_real_pid());
+}
+
+MIG_START void job_of_child(int32_t parent) {
+  if (!state.job) return;
+  Member* of_parent = state.member < 0 ? nullptr : &state.job->members[state.member];
+  Job* job = state.job;
+  enter_or_make(state.member < 0 ? 1 : state.member + 1);
+  if (of_parent && state.job == job) end_birth(*of_parent, parent);
 }
 
 void return_to_job() {
@@ -318,6 +340,13 @@ void free_entry(Member& m, int32_t pid) {
   if (!__atomic_compare_exchange_n(&m.pid, &pid, kBeingFreed, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
   __atomic_store_n(&m.start, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&m.pid, 0, __ATOMIC_RELEASE);
+}
+
+MIG_START void leave_job_at_end() {
+  if (!state.job || state.member < 0) return;
+  uint32_t* flags = &state.job->members[state.member].flags;
+  if (__atomic_fetch_or(flags, kMemberLeft, __ATOMIC_ACQ_REL) < kMemberBirth) return leave_job();
+  state.member = -1;
 }
 
 MIG_START void leave_job() {

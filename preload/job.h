@@ -27,12 +27,17 @@ bool find_job();
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
-/// In the child of a fork: a member of its own.
-void job_of_child();
+/// Before a fork, and after one that has failed: until the child has entered, the entry of its parent stands for it.
+void expect_child();
+void forget_expected_child();
+/// In the child of a fork, with its parent's real pid: a member of its own.
+void job_of_child(int32_t parent);
 /// Frees the entry of the process that had it, if nobody else has: its start time is 0 from then on until a new one has entered.
 void free_entry(Member& m, int32_t pid);
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
+/// The same by a process that ends. If a child of it has not entered yet, the entry stays until that has.
+void leave_job_at_end();
 /// The opposite: the process stays after all.
 void return_to_job();
 

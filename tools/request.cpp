@@ -116,6 +116,7 @@ bool interrupted() {
   return interrupt_signal != 0;
 }
 
+/// A member that has ended meanwhile has nothing to say; one that is needed is missed by the request.
 void check_answerable(const Member& member, const std::string& object) {
   std::string tracer = status_field(member.pid, "TracerPid");
   if (!tracer.empty() && tracer != "0")
