@@ -128,7 +128,7 @@ bool interrupted() {
 
 void check_answerable(const Member& member, const std::string& object) {
   auto stat = read_stat(member.pid);
-  if (!stat) throw Problem(Error::kNoSuchJob, object, "it has ended");
+  if (!stat) return;  // the request tells of the one that it is sent to
   std::string tracer = status_field(member.pid, "TracerPid");
   if (!tracer.empty() && tracer != "0")
     throw Problem(Error::kUnsupportedProcess, object, fmt::format("it is traced by process {} (a debugger)", tracer),
