@@ -167,7 +167,7 @@ void stop_member(Member& m) {
 /// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, or
 /// block it while they execute.
 bool is_stranger(const Member& m, int32_t pid) {
-  return load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal) && is_process_alive(pid, load_start(m));
+  return process_stat(pid).start == load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal);
 }
 
 bool refuse_member(const Member& m, const char* cause) {

@@ -26,7 +26,7 @@ struct {
   ShellLock lock;
   uint32_t users;
   struct sigaction interrupt, quit;
-} ignored;
+} ignored{};
 
 void ignore_signals() {
   if (!ignored.lock.take()) return;

@@ -26,7 +26,7 @@ struct {
   size_t size;
   char** own;       ///< the covering copy
   char** replaced;  ///< the program's
-} shared;
+} shared{};
 
 bool make_room(size_t size) {
   if (size <= shared.size) return true;

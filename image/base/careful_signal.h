@@ -11,11 +11,12 @@
 
 namespace mig {
 
-/// The thread handles or blocks the signal.
+/// The thread handles or blocks the signal, or is no more.
 inline bool takes_signal(int32_t pid, int32_t tid, int signal) {
   char path[64];
   Text(path) << "/proc/" << pid << "/task/" << tid << "/status";
   LineReader<512> lines(path);
+  if (!lines.ok()) return true;
   uint64_t sets = 0;
   while (const char* line = lines.next())
     if (text_starts(line, "SigBlk:") || text_starts(line, "SigCgt:")) sets |= Scan(line + 7).hex();
