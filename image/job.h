@@ -39,8 +39,9 @@ enum class Phase : uint32_t {
   kFailed = 7,     ///< the program runs as if nothing had been asked; `code` and `message` say why
 };
 
-constexpr uint32_t kRequestKill = 1;   ///< end the job once the image is published
-constexpr uint32_t kRequestCheck = 2;  ///< only report what blocks; nothing is written
+constexpr uint32_t kRequestKill = 1;    ///< end the job once the image is published
+constexpr uint32_t kRequestCheck = 2;   ///< only report what blocks; nothing is written
+constexpr uint32_t kRequestStream = 4;  ///< `images` is mig's own directory, with a socket (image/stream.h)
 
 struct JobRequest {
   uint32_t phase;            ///< Phase; futex word
@@ -55,13 +56,17 @@ struct JobRequest {
   int64_t total;      ///< from the signal to kWritten
   uint64_t bytes;
   uint32_t processes;
-  int32_t target_tid;   ///< real tid that the signal was sent to, 0: the process
-  int64_t target_call;  ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
-  uint64_t target_pc;   ///< and its program counter
-  char images[4096];    ///< directory to write into; empty: the job's
-  char partial[4096];   ///< out: the directory being written
-  char image[4096];     ///< out: the name under which it is (to be) published
-  char message[1024];   ///< out: object, cause, remedy
+  int32_t target_tid;    ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;   ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;    ///< and its program counter
+  char images[4096];     ///< directory to write into; empty: the job's
+  char partial[4096];    ///< out: the directory being written
+  char image[4096];      ///< out: the name under which it is (to be) published
+  char message[1024];    ///< out: object, cause, remedy
+  uint32_t handed_over;  ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
+  uint32_t reserved;
+  char destination[256];  ///< of that move: the host as ssh knows it
+  char token[128];        ///< and what the other side calls this move
 };
 
 enum class CutStep : uint32_t {
@@ -95,6 +100,9 @@ constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not 
 constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
 constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
 constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
+constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
+constexpr uint32_t kMemberBirth =
+    1 << 16;  ///< one child that it has forked, or is about to, and that has not entered; counts in the bits from here
 
 /// A process of the job. The entry is claimed by compare-and-swap of `pid` and freed by setting it to 0; `start` is written last.
 struct Member {

@@ -36,6 +36,7 @@ enum class RecordType : uint32_t {
   kSocketOption = 47,
   kSocketAddress = 48,
   kChild = 60,
+  kClocks = 61,
 };
 
 constexpr uint32_t kRecordRequired = 1;
@@ -93,6 +94,14 @@ struct ProcessRecord {
   uint32_t stopped;          ///< signal that had stopped it (SIGSTOP, SIGTSTP, ...), 0: it ran
   int32_t terminal;          ///< device of its controlling terminal, 0: none
   int32_t foreground;        ///< the process group in the foreground of that terminal, 0: none
+  uint64_t job_address;      ///< of the job's control block, which is mapped there again, 0: none
+  uint64_t job_size;
+};
+
+/// What the program's clocks will go on from, read when nothing of the process but its memory was left to be saved. The members of
+/// a job go on from the latest of theirs.
+struct ClocksRecord {
+  int64_t monotonic, boottime;
 };
 
 /// A child that has ended and that the process has not waited for yet.
@@ -400,7 +409,7 @@ static_assert(sizeof(ProcessRecord) % 8 == 0 && sizeof(MappingRecord) % 8 == 0 &
 static_assert(sizeof(DescriptionRecord) % 8 == 0 && sizeof(CredentialsRecord) % 8 == 0);
 static_assert(sizeof(PosixTimerRecord) % 8 == 0 && sizeof(PendingSignalRecord) % 8 == 0);
 static_assert(sizeof(FileLockRecord) % 8 == 0 && sizeof(TerminalRecord) % 8 == 0);
-static_assert(sizeof(ChildRecord) % 8 == 0);
+static_assert(sizeof(ChildRecord) % 8 == 0 && sizeof(ClocksRecord) % 8 == 0);
 static_assert(sizeof(EpollEntryRecord) % 8 == 0 && sizeof(InotifyWatchRecord) % 8 == 0);
 
 /// Whether this program knows what a record of the type means.
@@ -429,7 +438,8 @@ constexpr bool is_known(RecordType type) {
     case RecordType::kTerminal:
     case RecordType::kSocketOption:
     case RecordType::kSocketAddress:
-    case RecordType::kChild: return true;
+    case RecordType::kChild:
+    case RecordType::kClocks: return true;
   }
   return false;
 }

@@ -20,6 +20,7 @@
 
 #include "preload/handlers.h"
 #include "preload/hook.h"
+#include "preload/lasting.h"
 #include "preload/result.h"
 #include "preload/signals.h"
 #include "preload/state.h"
@@ -68,7 +69,7 @@ uint64_t here() {
 bool has_room(const stack_t& was) {
   if (!contains(was, here())) return true;
   if (!(static_cast<uint32_t>(was.ss_flags) & kAutoDisarm)) return was.ss_size >= small_size();
-  if (!guard.large) guard.large = static_cast<char*>(map_pages(kLarge));
+  if (!guard.large) guard.large = static_cast<char*>(map_lasting_pages(kLarge));
   if (!guard.large) return false;
   guard.small = was;
   stack_t large{guard.large, 0, kLarge};

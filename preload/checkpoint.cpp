@@ -55,8 +55,7 @@ bool save_threads(ImageWriter& writer) {
 bool save_environment(ImageWriter& writer, int image_directory) {
   bool ok = save_process(writer) && save_dead_children(writer) && save_threads(writer) && save_signals(writer) &&
             save_files(writer, image_directory);
-  note_clocks();
-  return ok;
+  return (ok && writer.record(RecordType::kClocks, note_clocks())) || (ok && out_of_memory());
 }
 
 bool write_process_file(int directory, uint64_t& bytes) {
@@ -90,11 +89,12 @@ class ScopedDumpable {
   long was_;
 };
 
-/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, and it was ours, not the program's.
-void discard_file_size_signal() {
-  uint64_t set = uint64_t{1} << (SIGXFSZ - 1);
-  timespec now{};
-  sys(__NR_rt_sigtimedwait, &set, nullptr, &now, sizeof set);
+/// A write beyond RLIMIT_FSIZE raises SIGXFSZ as well, one to a mig that has ended SIGPIPE; they were ours, not the program's.
+void discard_write_signals() {
+  Error e = state.failure.error;
+  if (e != Error::kWriteFailed && e != Error::kNoSpace && e != Error::kNotWritable) return;
+  take_back_signal(SIGXFSZ);
+  take_back_signal(SIGPIPE);
 }
 
 /// Makes the place of the image, or goes where the leader has made it.
@@ -129,11 +129,14 @@ bool save_image(ImagePlace& place, int64_t began) {
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
   close_shared_table();
   if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
   remove_common_table(place.directory);
-  if (ok && role() == Role::kLeads) ok = write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began);
+  if (ok && role() == Role::kLeads && !write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began)) {
+    discard_write_signals();
+    ok = false;
+  }
   if (scratch_open) close_scratch();
-  if (!ok) discard_file_size_signal();
   return ok;
 }
 

@@ -19,10 +19,12 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
+#include "preload/mark.h"
 #include "preload/shell.h"
 #include "preload/start.h"
 #include "preload/state.h"
 #include "preload/times.h"
+#include "preload/unsplit.h"
 
 extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 
@@ -40,7 +42,7 @@ bool watching = false;
 void watch_forks() {
   if (watching) return;
   watching = true;
-  __register_atfork(nullptr, nullptr, begin_as_child, nullptr);
+  __register_atfork(expect_child, nullptr, begin_as_child, nullptr);
 }
 
 struct ChildStart {
@@ -58,17 +60,19 @@ int start_child(void* memory) {
 MIG_START void begin_as_child() {
   if (!state.active) return;
   state.stop = kRunning, state.claimed = 0;  // another thread of the parent may have been about to stop it, or to execute
+  int32_t parent = ids.real_pid;
   forget_own_ids();
   forget_times();
   forget_wordexp();
-  job_of_child();
+  job_of_child(parent);
 }
 
 }  // namespace mig
 
 using namespace mig;
 
-extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long result) {
+extern "C" __attribute__((visibility("hidden"))) MIG_UNSPLIT long mig_birth(long result) {
+  Mark not_split;
   if (result == 0) adopt_new_task(static_cast<int32_t>(sys(__NR_getpid)));
   return result > 0 ? adopt_new_task(static_cast<int32_t>(result)) : result;
 }
@@ -77,8 +81,9 @@ extern "C" __attribute__((visibility("hidden"), used)) long mig_birth(long resul
 MIG_EXPORT pid_t fork() noexcept {
   cached_pid = cached_tid = 0;
   return born_by([] {
-    pid_t child = original_fork();
-    if (child == 0 && !watching) begin_as_child();
+    if (watching) return original_fork();
+    auto child = static_cast<pid_t>(fork_member([] { return original_fork(); }));
+    if (child == 0) begin_as_child();
     return child;
   });
 }
@@ -87,7 +92,7 @@ MIG_EXPORT pid_t __fork() noexcept {
 }
 MIG_EXPORT pid_t _Fork() noexcept {
   return born_by([] {
-    pid_t child = original_Fork();
+    auto child = static_cast<pid_t>(fork_member([] { return original_Fork(); }));
     if (child == 0) begin_as_child();
     return child;
   });
@@ -114,5 +119,8 @@ MIG_EXPORT int clone(int (*run)(void*), void* stack, int flags, void* argument, 
     return born_by([&] { return original_clone(run, stack, flags, argument, parent_tid, tls, child_tid); });
   }
   ChildStart start{run, argument};
-  return born_by([&] { return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid); });
+  return born_by([&] {
+    return fork_member(
+        [&] { return original_clone(run ? start_child : nullptr, stack, flags, &start, parent_tid, tls, child_tid); });
+  });
 }

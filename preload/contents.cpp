@@ -11,6 +11,7 @@
 
 #include "image/base/checksum.h"
 #include "image/carried.h"
+#include "preload/image_output.h"
 
 namespace mig {
 namespace {
@@ -49,8 +50,7 @@ long each_extent(int fd, uint64_t size, Visit visit) {
 class CarriedWriter {
  public:
   CarriedWriter(int directory, const char* name)
-      : fd_(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600)),
-        hash_(static_cast<XXH3_state_t*>(scratch(sizeof *hash_))) {
+      : fd_(create_image_file(directory, name)), hash_(static_cast<XXH3_state_t*>(scratch(sizeof *hash_))) {
     if (hash_) XXH3_64bits_reset(hash_);
   }
   long copy(int from, uint64_t size) {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "image/base/careful_signal.h"
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
@@ -23,11 +24,13 @@ constexpr int64_t kLook = 50 * kMillisecond;
 constexpr int64_t kSaveLimit = 3600 * kSecond;
 constexpr int64_t kReturnLimit = 30 * kSecond;
 constexpr int64_t kEndLimit = 10 * kSecond;
+constexpr int64_t kBirthLimit = kSecond;
 constexpr int64_t kMeetingLimit = 600 * kSecond;
 
 Role now;
 bool company;
-uint32_t number;  ///< of the cut that this process takes part in
+uint32_t number;       ///< of the cut that this process takes part in
+int64_t births_until;  ///< so long the leader waits for children of the dead
 
 Cut& cut() {
   return state.job->cut;
@@ -146,9 +149,10 @@ int32_t choose_thread(int32_t pid) {
 
 /// Entries of processes that were killed stay, and their numbers may be strangers' by now.
 void stop_member(Member& m) {
-  ProcessStat stat = process_stat(m.pid);
+  int32_t pid = m.pid, tid = choose_thread(pid);
+  HeldThread thread(pid, tid);
+  ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  int32_t tid = choose_thread(m.pid);
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -156,8 +160,14 @@ void stop_member(Member& m) {
   info.si_code = SI_QUEUE;
   info.si_pid = static_cast<pid_t>(sys(__NR_getpid));
   info.si_value.sival_int = kCutValue;
-  if (sys(__NR_rt_tgsigqueueinfo, m.pid, tid, state.signal, &info) < 0) set_progress(m, cut().number - 1);
+  if (thread.send(state.signal, info) < 0) set_progress(m, cut().number - 1);
   else if (stat.state == 'T') continue_member(m);
+}
+
+/// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, or
+/// block it while they execute.
+bool is_stranger(const Member& m, int32_t pid) {
+  return load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal) && is_process_alive(pid, load_start(m));
 }
 
 bool refuse_member(const Member& m, const char* cause) {
@@ -166,17 +176,24 @@ bool refuse_member(const Member& m, const char* cause) {
   return refuse(Error::kThreadDoesNotStop, object, cause);
 }
 
+/// A dead process stands for its children until they have entered, but not for ever: one may have been killed before.
+bool is_awaiting_births(const Member& m) {
+  return load(&m.flags) >= kMemberBirth && clock_now(CLOCK_MONOTONIC) < births_until;
+}
+
 /// One look at all others. Returns how many still run; `first` is one of them. Every `thorough` look finds the dead.
 uint32_t look(bool thorough, uint32_t& first) {
   uint32_t open = 0;
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
-    if (int32_t pid = m.pid; thorough && !is_process_alive(pid, load_start(m))) {
+    int32_t pid = m.pid;
+    bool dead = thorough && (!is_process_alive(pid, load_start(m)) || is_stranger(m, pid));
+    if (dead && !is_awaiting_births(m)) {
       free_entry(m, pid);
       continue;
     }
-    if (!(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    if (!dead && !(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
     first = i;
     ++open;
   }
@@ -197,6 +214,7 @@ void signal_again() {
 bool stop_members() {
   int64_t limit = cut().limit > 0 ? cut().limit : state.stop_limit;
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
+  births_until = clock_now(CLOCK_MONOTONIC) + kBirthLimit;
   bool thorough = false;
   for (;;) {
     uint32_t seen = load(&cut().changes), first = 0;
@@ -283,6 +301,20 @@ const Member* dead_member() {
   }
   leave_job();
   for (;;) sys(__NR_exit_group, info->exit);
+}
+
+/// All but `missing` members.
+void await_arrivals(RebirthStep step, uint32_t missing) {
+  if (!state.job || state.job->rebirth.expected < 2) return;
+  Rebirth& r = state.job->rebirth;
+  uint32_t* arrived = &r.arrived[static_cast<uint32_t>(step)];
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
+  for (uint32_t n; (n = load(arrived)) + missing < r.expected;) {
+    if (load(&r.failed)) give_up_restart(nullptr);
+    if (futex_wait(arrived, n, kLook, true) != -ETIMEDOUT) continue;
+    if (const Member* dead = dead_member()) give_up_restart(dead);
+    if (clock_now(CLOCK_MONOTONIC) > deadline) give_up_restart(nullptr);
+  }
 }
 
 bool has_job() {
@@ -401,8 +433,13 @@ bool all_saved(bool ok, uint64_t bytes) {
   return !has_failed();
 }
 
+bool has_saved(uint32_t index) {
+  return company && is_other(index) && has_done(state.job->members[index], CutStep::kSaving);
+}
+
 bool must_end() {
-  return await_leader(CutStep::kReturning) && step_now() == CutStep::kEnding;
+  if (await_leader(CutStep::kReturning)) return step_now() == CutStep::kEnding;
+  return (cut().flags & kRequestKill) && wait_for_publication();
 }
 
 void end_members() {
@@ -439,19 +476,16 @@ void leave_cut() {
   company = false;
 }
 
+void await_others(RebirthStep step) {
+  await_arrivals(step, 1);
+}
+
 void meet(RebirthStep step) {
   if (!state.job || state.job->rebirth.expected < 2) return;
-  Rebirth& r = state.job->rebirth;
-  uint32_t* arrived = &r.arrived[static_cast<uint32_t>(step)];
+  uint32_t* arrived = &state.job->rebirth.arrived[static_cast<uint32_t>(step)];
   __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
   futex_wake(arrived, true);
-  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kMeetingLimit;
-  for (uint32_t n; (n = load(arrived)) < r.expected;) {
-    if (load(&r.failed)) give_up_restart(nullptr);
-    if (futex_wait(arrived, n, kLook, true) != -ETIMEDOUT) continue;
-    if (const Member* dead = dead_member()) give_up_restart(dead);
-    if (clock_now(CLOCK_MONOTONIC) > deadline) give_up_restart(nullptr);
-  }
+  await_arrivals(step, 0);
 }
 
 }  // namespace mig

@@ -35,7 +35,11 @@ bool enter_place(ImagePlace& place);
 /// This process's file of so many bytes is written, or not (`ok`). The leader waits for all files; true: all are there.
 bool all_saved(bool ok, uint64_t bytes);
 
-/// The others: whether this process is to end, once the leader knows what becomes of the image.
+/// Another member, by its index, has written its file.
+bool has_saved(uint32_t index);
+
+/// The others: whether this process is to end, once the leader knows what becomes of the image. If the leader is killed meanwhile,
+/// each waits for itself: the job may have been handed over to another host.
 bool must_end();
 /// The leader: the image is published and every other member ends; returns when they have.
 void end_members();
@@ -49,7 +53,8 @@ void leave_cut();
 /// What a follower is asked for.
 Request followed_request();
 
-/// After a restart: waits until all members have come to this step.
+/// After a restart: waits until all members, or all others, have come to this step.
 void meet(RebirthStep step);
+void await_others(RebirthStep step);
 
 }  // namespace mig

@@ -112,7 +112,7 @@ __attribute__((constructor)) MIG_START void enter() {
 __attribute__((destructor)) MIG_START void leave() {
   if (!state.active || !is_own_process()) return;
   give_up_shared_mutexes();
-  leave_job();
+  leave_job_at_end();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "image/base/text.h"
+#include "preload/lasting.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -31,7 +32,7 @@ void change_environment() {
   size_t count = 0;
   while (environ && environ[count]) ++count;
   size_t room = (count + info.environment_size + 1) * sizeof(char*);
-  auto array = static_cast<char**>(map_pages(room + info.environment_size));
+  auto array = static_cast<char**>(map_lasting_pages(room + info.environment_size));
   if (!array) return;
   memcpy(array, environ, count * sizeof(char*));
   auto texts = reinterpret_cast<char*>(array) + room;

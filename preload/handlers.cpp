@@ -2,7 +2,8 @@
 //
 // Those that run on a small alternate stack: see preload/alternate_stack.cpp. The others only after a restart:
 // The kernel writes real pids into si_pid. A SA_SIGINFO handler therefore gets a function of ours in front, which
-// translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. Only
+// translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. No checkpoint comes
+// before the number is translated (preload/unsplit.h): after a restart it would mean another process. Only
 // processes that were restarted have this; a handler set before is changed when the process comes back.
 //
 // Tried instead: queueing signals to oneself with the right number (rt_sigqueueinfo). The kernel takes the code of kill
@@ -30,9 +31,18 @@ bool guards(uint64_t flags) {
   return (flags & SA_ONSTACK) && small_alternate_stacks();
 }
 
-void in_front(int signal, siginfo_t* info, void* context) {
+MIG_INLINE bool tells_sender(int signal, int code) {
+  if (code == SI_TIMER || code == SI_SIGIO) return false;
+  return code <= 0 || (signal == SIGCHLD && code <= CLD_CONTINUED);
+}
+MIG_INLINE void translate(siginfo_t* info) {
+  if (tells_sender(info->si_signo, info->si_code)) info->si_pid = virtual_task(info->si_pid);
+}
+
+/// The request often comes together with a signal of the program, whose handler has then not run its first instruction.
+MIG_UNSPLIT void in_front(int signal, siginfo_t* info, void* context) {
+  translate(info);
   if (small_alternate_stacks()) make_room(context);
-  if (ids_moved()) translate_sender(info);
   own_handlers[signal](signal, info, context);
 }
 
@@ -44,12 +54,11 @@ bool wants_front(uint64_t handler, uint64_t flags) {
 }  // namespace
 
 bool has_sender(int signal, int code) {
-  if (code == SI_TIMER || code == SI_SIGIO) return false;
-  return code <= 0 || (signal == SIGCHLD && code <= CLD_CONTINUED);
+  return tells_sender(signal, code);
 }
 
-void translate_sender(siginfo_t* info) {
-  if (has_sender(info->si_signo, info->si_code)) info->si_pid = virtual_id(info->si_pid);
+MIG_UNSPLIT void translate_sender(siginfo_t* info) {
+  translate(info);
 }
 
 void put_in_front_of_all() {

@@ -14,6 +14,7 @@
 #include "image/base/arena.h"
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
+#include "preload/lasting.h"
 #include "preload/mark.h"
 #include "preload/process.h"
 #include "preload/start.h"
@@ -37,7 +38,7 @@ uint32_t reaped_count;
 /// Where there is no control block the process has a table to itself.
 bool have_space() {
   if (state.job) ids.space = &state.job->ids;
-  else if (!ids.space) ids.space = static_cast<IdSpace*>(map_pages(sizeof(IdSpace)));
+  else if (!ids.space) ids.space = static_cast<IdSpace*>(map_lasting_pages(sizeof(IdSpace)));
   return ids.space;
 }
 

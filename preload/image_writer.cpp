@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "preload/image_output.h"
 #include "preload/state.h"
 
 extern "C" {
@@ -30,7 +31,7 @@ bool changes_while_saved(const void* data, size_t size) {
 }  // namespace
 
 long ImageWriter::open(int directory, const char* name) {
-  fd_.reset(open_at(directory, name, O_RDWR | O_CREAT | O_EXCL, 0600));
+  fd_.reset(create_image_file(directory, name, kDataOffset));
   if (!fd_.ok()) return -fd_.error();
   memory_.reset(open_path("/proc/self/mem", O_RDONLY));
   if (!memory_.ok()) return -memory_.error();
@@ -39,8 +40,7 @@ long ImageWriter::open(int directory, const char* name) {
   hash_ = static_cast<XXH3_state_t*>(scratch(sizeof(XXH3_state_t)));
   if (!buffer_ || !bounce_ || !hash_) return -ENOMEM;
   XXH3_64bits_reset(hash_);
-  long r = sys(__NR_lseek, fd_.get(), kDataOffset, SEEK_SET);
-  return r < 0 ? r : 0;
+  return 0;
 }
 
 void ImageWriter::update_checksum(const char* data, size_t size) {
@@ -174,7 +174,7 @@ long ImageWriter::write_tail() {
   trailer.checksum = checksum(&trailer, offsetof(Trailer, checksum));
   if (long r = write_all(fd_.get(), tail, tail_size); r < 0) return r;
   if (long r = write_all(fd_.get(), &trailer, sizeof trailer); r < 0) return r;
-  return pwrite_all(fd_.get(), header, kDataOffset, 0);
+  return finish_image_file(fd_.get(), header, kDataOffset);
 }
 
 }  // namespace mig

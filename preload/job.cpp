@@ -15,7 +15,9 @@
 #include "image/publish.h"
 #include "preload/cut.h"
 #include "preload/executing.h"
+#include "preload/file_limit.h"
 #include "preload/ids.h"
+#include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/process.h"
 #include "preload/standard.h"
@@ -89,6 +91,16 @@ void count_member(int32_t at) {
   known_count = now;
 }
 
+/// A child of the process that has the entry is a member now, or was not born. The last of one that has left frees the entry.
+MIG_START void end_birth(Member& m, int32_t pid) {
+  if (__atomic_load_n(&m.pid, __ATOMIC_ACQUIRE) != pid) return;
+  uint32_t flags = load(&m.flags);
+  while (flags >= kMemberBirth &&
+         !__atomic_compare_exchange_n(&m.flags, &flags, flags - kMemberBirth, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  }
+  if (flags >= kMemberBirth && flags - kMemberBirth < kMemberBirth && (flags & kMemberLeft)) free_entry(m, pid);
+}
+
 MIG_START void enter_member(int32_t first) {
   state.member = claim_entry(first);
   if (state.member < 0) return;
@@ -158,16 +170,6 @@ long make_directories(const char* path) {
   return r == -EEXIST ? 0 : r;
 }
 
-/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome.
-bool wait_for_publication() {
-  JobRequest& r = state.job->request;
-  while (load(&r.phase) == static_cast<uint32_t>(Phase::kWritten)) {
-    if (!is_requester_alive(r)) return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
-    futex_wait(&r.phase, static_cast<uint32_t>(Phase::kWritten), kPublishPoll, true);
-  }
-  return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
-}
-
 void set_phase(Phase phase) {
   store(&state.job->request.phase, static_cast<uint32_t>(phase));
   futex_wake(&state.job->request.phase, true);
@@ -194,7 +196,7 @@ MIG_START bool map_job(const char* path, int flags) {
   ScopedFd fd(open_path(path, flags | O_NOFOLLOW, 0600));
   struct stat st;
   if (!fd.ok() || sys(__NR_fstat, fd.get(), &st) < 0 || st.st_uid != static_cast<uid_t>(sys(__NR_geteuid))) return false;
-  if (flags & O_CREAT ? sys(__NR_ftruncate, fd.get(), sizeof(Job)) < 0 : st.st_size != sizeof(Job)) return false;
+  if (flags & O_CREAT ? size_own_file(fd.get(), sizeof(Job)) < 0 : st.st_size != sizeof(Job)) return false;
   long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
   if (failed(p)) return false;
   state.job = reinterpret_cast<Job*>(p);
@@ -236,7 +238,10 @@ void make_job() {
   job_path(text);
   fresh_text << state.run_directory << "/." << state.job_name << "." << own_real_pid();
   sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
-  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) return;
+  if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) {
+    sys(__NR_unlinkat, AT_FDCWD, fresh, 0);
+    return;
+  }
   initialise(state.job);
   enter_member(0);
   sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
@@ -299,7 +304,9 @@ void rejoin_job() {
   Job* before = state.job;
   state.job = nullptr;
   ScopedFd fd(state.resume.job_fd);
-  long p = fd.ok() ? sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : -1;
+  if (!fd.ok()) return make_job();
+  long p = sys(__NR_mmap, before, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd.get(), 0L);
+  if (failed(p)) p = map_lasting_file(fd.get(), sizeof(Job));
   if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
   known_count = 0;
@@ -308,8 +315,20 @@ void rejoin_job() {
   state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
 }
 
-MIG_START void job_of_child() {
-  if (state.job) enter_or_make(state.member < 0 ? 1 : state.member + 1);
+MIG_START void expect_child() {
+  if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void forget_expected_child() {
+  if (state.job && state.member >= 0) end_birth(state.job->members[state.member], own_real_pid());
+}
+
+MIG_START void job_of_child(int32_t parent) {
+  if (!state.job) return;
+  Member* of_parent = state.member < 0 ? nullptr : &state.job->members[state.member];
+  Job* job = state.job;
+  enter_or_make(state.member < 0 ? 1 : state.member + 1);
+  if (of_parent && state.job == job) end_birth(*of_parent, parent);
 }
 
 void return_to_job() {
@@ -321,6 +340,13 @@ void free_entry(Member& m, int32_t pid) {
   if (!__atomic_compare_exchange_n(&m.pid, &pid, kBeingFreed, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
   __atomic_store_n(&m.start, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&m.pid, 0, __ATOMIC_RELEASE);
+}
+
+MIG_START void leave_job_at_end() {
+  if (!state.job || state.member < 0) return;
+  uint32_t* flags = &state.job->members[state.member].flags;
+  if (__atomic_fetch_or(flags, kMemberLeft, __ATOMIC_ACQ_REL) < kMemberBirth) return leave_job();
+  state.member = -1;
 }
 
 MIG_START void leave_job() {
@@ -362,12 +388,23 @@ Request take_request() {
   return request;
 }
 
+bool wait_for_publication() {
+  JobRequest& r = state.job->request;
+  while (load(&r.phase) == static_cast<uint32_t>(Phase::kWritten)) {
+    if (!is_requester_alive(r) && !load(&r.handed_over))
+      return refuse(Error::kWriteFailed, "mig", "it ended before the image was published");
+    futex_wait(&r.phase, static_cast<uint32_t>(Phase::kWritten), kPublishPoll, true);
+  }
+  return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
+}
+
 bool place_image(ImagePlace& place) {
   const char* images = state.job && state.job->request.images[0] && load(&state.job->request.phase) != 0
                            ? state.job->request.images
                            : state.images;
   text_copy(place.images, images, sizeof place.images);
-  if (long r = make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
+  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
     Text(place.partial) << images << "/." << number << ".partial-" << sys(__NR_getpid);
@@ -397,6 +434,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
 void report(const Request& request, bool ok, int64_t began) {
   if (!state.job) return;
   JobRequest& r = state.job->request;
+  if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;

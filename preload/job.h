@@ -27,18 +27,26 @@ bool find_job();
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
-/// In the child of a fork: a member of its own.
-void job_of_child();
+/// Before a fork, and after one that has failed: until the child has entered, the entry of its parent stands for it.
+void expect_child();
+void forget_expected_child();
+/// In the child of a fork, with its parent's real pid: a member of its own.
+void job_of_child(int32_t parent);
 /// Frees the entry of the process that had it, if nobody else has: its start time is 0 from then on until a new one has entered.
 void free_entry(Member& m, int32_t pid);
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
+/// The same by a process that ends. If a child of it has not entered yet, the entry stays until that has.
+void leave_job_at_end();
 /// The opposite: the process stays after all.
 void return_to_job();
 
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.
 bool place_image(ImagePlace& place);
+/// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome. Once it was
+/// handed over it may run elsewhere: then it waits until some mig knows. False: it goes on here.
+bool wait_for_publication();
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
 /// Leaves the job and ends, by SIGKILL.

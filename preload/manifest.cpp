@@ -7,10 +7,13 @@
 #include "image/base/checksum.h"
 #include "image/base/clock.h"
 #include "image/base/file.h"
+#include "image/base/futex.h"
 #include "image/base/text.h"
 #include "image/cpu.h"
 #include "image/layout.h"
 #include "preload/contents.h"
+#include "preload/cut.h"
+#include "preload/image_output.h"
 #include "preload/process.h"
 #include "preload/scratch.h"
 #include "preload/state.h"
@@ -90,16 +93,13 @@ class Lists {
     put_files(files);
     return !process.overflow() && !files.overflow() && add(process.c_str(), files.c_str());
   }
-  /// The other members' parts, which are removed.
-  bool collect(int directory) {
+  /// All members in the order of their entries, the job's first process first; the others' parts are removed.
+  bool collect(int directory, uint64_t bytes) {
+    if (!state.job) return add_self(bytes);
     bool ok = true;
-    ScratchArray<int32_t> found;
-    sys(__NR_lseek, directory, 0L, 0);
-    each_entry(directory, [&](const char* name, unsigned char) {
-      if (text_starts(name, ".part-")) ok = found.push(static_cast<int32_t>(Scan(name + 6).number()));
-      return ok;
-    });
-    for (int32_t vpid : found) ok = ok && take_part(directory, vpid);
+    for (uint32_t i = 0; ok && i < kMaxMembers && i < load(&state.job->member_count); ++i)
+      if (static_cast<int32_t>(i) == state.member) ok = add_self(bytes);
+      else if (has_saved(i)) ok = take_part(directory, state.job->members[i].vpid);
     return ok;
   }
   size_t size() const { return processes_.size() + files_.size(); }
@@ -134,8 +134,8 @@ class Lists {
   char* buffer_ = nullptr;
 };
 
-long write_file(int directory, const char* name, const char* text, size_t size) {
-  ScopedFd fd(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+long write_text(long opened, const char* text, size_t size) {
+  ScopedFd fd(opened);
   return fd.ok() ? write_all(fd.get(), text, size) : fd.get();
 }
 
@@ -155,13 +155,13 @@ bool write_member_part(int directory, uint64_t bytes) {
   if (!text) return out_of_memory();
   text_copy(text, own.processes(), processes);
   text_copy(text + processes, own.files(), files);
-  long r = write_file(directory, name, text, processes + files);
+  long r = write_text(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600), text, processes + files);
   return r >= 0 || refuse_file(name, r);
 }
 
 bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   Lists lists;
-  if (!lists.add_self(bytes) || !lists.collect(directory)) return out_of_memory();
+  if (!lists.collect(directory, bytes)) return out_of_memory();
   size_t size = kManifestSize + lists.size();
   auto buffer = static_cast<char*>(scratch(size));
   if (!buffer) return out_of_memory();
@@ -180,7 +180,7 @@ bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   uint64_t sum = checksum(buffer, t.size());
   (t << "\"checksum\":\"").hex(sum, 16) << "\"}\n";
   if (t.overflow()) return refuse(Error::kInternal, "manifest.json", "it is larger than expected");
-  long r = write_file(directory, "manifest.json", buffer, t.size());
+  long r = write_text(create_image_file(directory, "manifest.json"), buffer, t.size());
   return r >= 0 || refuse_file("manifest.json", r);
 }
 

@@ -71,6 +71,13 @@ int32_t unknown_child() {
   return found;
 }
 
+/// A copy of this process that has not begun another program. After a restart the kernel may know both by the stub's.
+bool runs_own_program(const struct stat& other) {
+  struct stat own;
+  return sys(__NR_newfstatat, AT_FDCWD, "/proc/self/exe", &own, 0) == 0 && own.st_dev == other.st_dev &&
+         own.st_ino == other.st_ino;
+}
+
 /// A program that the dynamic linker of this architecture loads, with the library, if it may.
 bool can_be_covered(int32_t pid) {
   char path[64];
@@ -79,7 +86,9 @@ bool can_be_covered(int32_t pid) {
   struct stat st;
   Elf64_Ehdr h;
   if (!fd.ok()) return fd.get() == -ENOENT;
-  if (sys(__NR_fstat, fd.get(), &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID))) return false;
+  if (sys(__NR_fstat, fd.get(), &st) < 0) return false;
+  if (runs_own_program(st)) return true;
+  if (st.st_mode & (S_ISUID | S_ISGID)) return false;
   if (sys(__NR_pread64, fd.get(), &h, sizeof h, 0L) != sizeof h || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0) return false;
   if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_machine != EM_X86_64) return false;
   for (unsigned i = 0; i < h.e_phnum; ++i) {

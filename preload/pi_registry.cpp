@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "preload/hook.h"
+#include "preload/lasting.h"
 #include "preload/pi_mutexes.h"
 
 namespace mig {
@@ -19,7 +20,7 @@ MIG_ORIGINAL(pthread_mutex_destroy);
 }  // namespace
 
 PiRegistry::Block* PiRegistry::append(Block** link, uint64_t bytes) {
-  auto made = static_cast<Block*>(map_pages(bytes));
+  auto made = static_cast<Block*>(map_lasting_pages(bytes));
   if (!made) return nullptr;
   made->size = (bytes - sizeof(Block)) / sizeof(uint64_t);
   Block* there = nullptr;

@@ -142,7 +142,8 @@ void rewrite_stat(Text& t, const char* from) {
 
 /// `PID PID PID `
 void rewrite_children(Text& t, const char* from) {
-  for (Scan scan(from); long child = scan.number();) t << virtual_id(static_cast<int32_t>(child)) << " ";
+  Scan scan(from);
+  for (long child = scan.number(); child; child = scan.number()) t << virtual_id(static_cast<int32_t>(child)) << " ";
 }
 
 struct Rewritten {

@@ -179,6 +179,8 @@ bool save_process(ImageWriter& writer) {
   p.generation = state.generation;
   p.resume_address = reinterpret_cast<uint64_t>(&state.resume);
   p.resume_size = sizeof state.resume;
+  p.job_address = reinterpret_cast<uint64_t>(state.job);
+  p.job_size = state.job ? sizeof(Job) : 0;
   p.bounds = memory_bounds();
   save_times(p);
   p.umask = status.umask;

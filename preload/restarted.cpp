@@ -2,8 +2,12 @@
 // set anew because host, kernel and ids have changed.
 #include "preload/restarted.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #include "image/base/futex.h"
 #include "image/base/text.h"
+#include "image/hold.h"
 #include "preload/cut.h"
 #include "preload/environment.h"
 #include "preload/handlers.h"
@@ -31,12 +35,13 @@ void wait_for_threads() {
   for (uint32_t n; (n = load(&state.returned)) < others;) futex_wait(&state.returned, n, kSecond);
 }
 
-/// Whoever waits for the restart learns that the job can be found.
+/// Whoever waits for the restart learns that the job can be found, and that it runs: nobody does before this is said.
 void say_ready() {
   int fd = state.resume.ready_fd;
   if (fd < 0) return;
-  char byte = 1;
-  write_all(fd, &byte, 1);
+  await_others(RebirthStep::kKnown);
+  char byte = kRuns;
+  if (write_all(fd, &byte, 1) == -EPIPE) take_back_signal(SIGPIPE);
   sys(__NR_close, fd);
 }
 
@@ -62,11 +67,11 @@ void come_back() {
 
 void begin_life() {
   announce_stop();
+  say_ready();
   meet(RebirthStep::kKnown);
   use_id_space();
   translate_handlers();
   translate_signalfds();
-  say_ready();
 }
 
 }  // namespace mig

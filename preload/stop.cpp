@@ -32,6 +32,7 @@
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
+#include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pending.h"
@@ -169,7 +170,7 @@ bool ensure_slots(size_t threads) {
   if (load(&state.claimed)) return false;
   unmap_pages(state.slots, state.slot_count * kSlotSize);
   state.slot_count = 0;
-  state.slots = static_cast<char*>(map_pages(wanted * kSlotSize));
+  state.slots = static_cast<char*>(map_lasting_pages(wanted * kSlotSize));
   if (!state.slots) return false;
   state.slot_count = static_cast<uint32_t>(wanted);
   return true;

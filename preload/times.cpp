@@ -77,9 +77,10 @@ void save_times(ProcessRecord& p) {
   noted = p;
 }
 
-void note_clocks() {
+ClocksRecord note_clocks() {
   noted.monotonic = clock_now(CLOCK_MONOTONIC) + monotonic_shift;
   noted.boottime = clock_now(CLOCK_BOOTTIME) + boottime_shift;
+  return {noted.monotonic, noted.boottime};
 }
 
 int64_t earlier_cpu_time() {

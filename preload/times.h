@@ -14,7 +14,7 @@ void save_times(ProcessRecord& p);
 
 /// The program's clocks go on from here: called when everything that has a remaining time has been looked at, so that
 /// nothing ends before its time.
-void note_clocks();
+ClocksRecord note_clocks();
 
 /// After a restart: from the values noted by the last save_times().
 void continue_times();

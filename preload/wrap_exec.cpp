@@ -55,8 +55,8 @@ int spawned(pid_t* child, Spawn spawn) {
 
 using namespace mig;
 
-/// The words of execl(3) and its kin as an array on the stack.
-#define MIG_WORDS(words, first)                                                                 \
+/// `words`: those of execl(3) and its kin as an array on the stack.
+#define MIG_WORDS(first)                                                                        \
   va_list args;                                                                                 \
   va_start(args, first);                                                                        \
   auto words = static_cast<char**>(__builtin_alloca(count_words(first, args) * sizeof(char*))); \
@@ -83,24 +83,24 @@ MIG_EXPORT int fexecve(int fd, char* const argv[], char* const environment[]) no
 }
 
 MIG_EXPORT int execl(const char* path, const char* first, ...) noexcept {
-  MIG_WORDS(words, first);
+  MIG_WORDS(first);
   va_end(args);
   return int_with_errno(execute(path, words, environ));
 }
 MIG_EXPORT int execle(const char* path, const char* first, ...) noexcept {
-  MIG_WORDS(words, first);
+  MIG_WORDS(first);
   auto environment = va_arg(args, char**);
   va_end(args);
   return int_with_errno(execute(path, words, environment));
 }
 MIG_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
-  MIG_WORDS(words, first);
+  MIG_WORDS(first);
   va_end(args);
   return int_with_errno(execute_searched(file, words, environ));
 }
 
 MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
-                           const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
+                           const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) {
   return with_cover(environment, [&](char* const* covered) {
     auto call = [&](const char* real) {
       return spawned(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
@@ -109,7 +109,7 @@ MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_fil
   });
 }
 MIG_EXPORT int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,
-                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
+                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) {
   return with_cover(environment, [&](char* const* covered) {
     return spawned(child, [&](pid_t* pid) { return original_posix_spawnp(pid, file, actions, attributes, argv, covered); });
   });

@@ -18,7 +18,7 @@ Hook<void (*)(int)> original_quick_exit("quick_exit");  // without `noreturn`, w
 void leave_at_once() {
   if (!state.active || !is_own_process()) return;
   give_up_shared_mutexes();
-  if (state.job) leave_job();
+  leave_job_at_end();
 }
 
 [[noreturn]] MIG_START void end_now(int status) {

@@ -215,7 +215,7 @@ long create_timer(long clock, const sigevent* event, long timer) {
 
 long fork_by(long number, long a, long b, long c, long d, long e) {
   return born_by([&] {
-    long child = sys(number, a, b, c, d, e);
+    long child = fork_member([&] { return sys(number, a, b, c, d, e); });
     if (child == 0) begin_as_child();
     return child;
   });

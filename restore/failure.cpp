@@ -11,9 +11,13 @@ int messages = 2;
 
 }  // namespace
 
+void send_messages(int fd) {
+  messages = fd;
+}
+
 void keep_messages() {
   long fd = sys(__NR_dup, messages);
-  messages = failed(fd) ? -1 : move_aside("the caller's stderr", fd);
+  messages = failed(fd) ? -1 : move_aside("the way for messages", fd);
 }
 
 void end_messages() {

@@ -1,5 +1,5 @@
 // How a restart gives up: one sentence on stderr and the exit code that belongs to it. Until the commit point nothing
-// of the user's has been changed, so giving up is always safe.
+// of the user's has been changed, so giving up is always safe. A restart that is held (restore/hold.h) says it there.
 #pragma once
 #include "image/base/error_text.h"
 #include "image/base/text.h"
@@ -7,7 +7,9 @@
 
 namespace mig {
 
-/// From now on messages go to the caller's stderr even when descriptor 2 is the program's.
+/// From now on messages go there, not to stderr.
+void send_messages(int fd);
+/// They go on even when all descriptors are the program's.
 void keep_messages();
 /// The restart has succeeded: nothing more is said.
 void end_messages();

@@ -213,6 +213,7 @@ void reserve_numbers(const Plan& plan) {
   }
   close_strangers(options.ready_fd);
   raise_descriptor_limit(used.size() * 64 + descriptions + 64);
+  keep_messages();
   if (options.ready_fd >= 0) options.ready_fd = move_aside("the caller's pipe", options.ready_fd);
 }
 

@@ -48,7 +48,7 @@ void keep_options(const Options& given) {
   options.image = keep(given.image);
   options.cores = static_cast<const char**>(home_memory(static_cast<size_t>(given.core_count) * sizeof(char*)));
   for (int i = 0; i < given.core_count; ++i) options.cores[i] = keep(given.cores[i]);
-  options.vdso = keep(given.vdso);
+  options.vdso = keep(given.vdso), options.arrival = keep(given.arrival);
   options.job = keep(given.job), options.run_directory = keep(given.run_directory);
   for (int i = 0; i < options.environment_count; ++i) options.environment[i] = keep(given.environment[i]);
   for (int i = 0; i < options.map_count; ++i) options.maps[i] = {keep(given.maps[i].from), keep(given.maps[i].to)};
@@ -89,6 +89,13 @@ void tell_library(uint64_t vdso, const Clocks& clocks) {
   });
 }
 
+/// When the process's own clocks stand at what it noted, if all members are to read the same from now on.
+Clocks beginning_of(const Plan& plan, int32_t process) {
+  Clocks now = common_clocks();
+  const ClocksRecord& own = plan.processes[static_cast<size_t>(process)].clocks;
+  return {now.monotonic - (plan.clocks.monotonic - own.monotonic), now.boottime - (plan.clocks.boottime - own.boottime)};
+}
+
 [[noreturn]] void restart_process(const Plan& plan, int32_t process) {
   image = plan.processes[static_cast<size_t>(process)].file;
   image.reopen();
@@ -105,7 +112,7 @@ void tell_library(uint64_t vdso, const Clocks& clocks) {
   restore_signal_actions();
   create_threads();
   meet(BirthStep::kLoaded);
-  Clocks clocks = common_clocks();
+  Clocks clocks = beginning_of(plan, process);
   install_files(options.ready_fd);
   if (is_first_process()) publish_job();
   drop_to_process();
@@ -132,7 +139,7 @@ uint64_t need_of(const char* core, Array<AddressRange>& taken) {
   size_t threads = 0, before = taken.size();
   file.open(core, map_pages);
   file.close();
-  file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& m, const char*) { taken.push({m.start, m.end}); });
+  add_used_ranges(file, taken);
   file.each(RecordType::kThread, [&](const RecordHeader*) { ++threads; });
   return 2 * file.tail_size() + threads * kPerThread + (taken.size() - before) * 1024;
 }

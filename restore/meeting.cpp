@@ -77,6 +77,9 @@ void arrive(uint32_t* word, uint32_t expected) {
 uint32_t* word_of(BirthStep step) {
   return &nursery->arrived[static_cast<int>(step)];
 }
+uint32_t* word_of(RebirthStep step) {
+  return &job->rebirth.arrived[static_cast<int>(step)];
+}
 
 int64_t first_reading(int64_t& word, int clock) {
   int64_t none = 0, now = clock_now(clock);
@@ -153,7 +156,12 @@ void await(BirthStep step) {
 }
 
 void meet(RebirthStep step) {
-  arrive(&job->rebirth.arrived[static_cast<int>(step)], static_cast<uint32_t>(members));
+  arrive(word_of(step), static_cast<uint32_t>(members));
+}
+
+void await_others(RebirthStep step) {
+  wait_for_all(word_of(step), static_cast<uint32_t>(members) - 1);
+  look_after_others(word_of(step), static_cast<uint32_t>(members));
 }
 
 Clocks common_clocks() {

@@ -36,6 +36,8 @@ void meet(BirthStep step);
 /// Waits without taking part.
 void await(BirthStep step);
 void meet(RebirthStep step);
+/// Waits until all others are there, and looks whether they still live.
+void await_others(RebirthStep step);
 
 /// The moment from which all members count on, the same in all of them: that of the first who asks.
 struct Clocks {

@@ -46,7 +46,7 @@ struct SharedMemory {
 
 HomeArray<SharedMemory> shared_memory;
 HomeArray<PlannedMapping> mappings;
-HomeArray<AddressRange> taken;  ///< the addresses of `mappings`, in order
+HomeArray<AddressRange> taken;  ///< what the library and `mappings` need, in order
 
 MappingKind kind_of(const PlannedMapping& m) {
   return static_cast<MappingKind>(m.record.kind);
@@ -69,8 +69,9 @@ void plan_mappings() {
   image.each(RecordType::kMapping, [](const RecordHeader* h) {
     PlannedMapping m{record_as<MappingRecord>(h), record_tail(h), false};
     mappings.push(m);
-    taken.push({m.record.start, m.record.end});
   });
+  add_used_ranges(image, taken);
+  sort_ranges(taken.begin(), taken.size());
 }
 
 int flags_of(const MappingRecord& r) {
@@ -441,10 +442,7 @@ void check_mapped_files() {
 void make_shared_memory(const Plan& plan) {
   HomeArray<AddressRange> used;
   int32_t index = 0;
-  for (const PlannedProcess& p : plan.processes)
-    p.file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& r, const char*) {
-      used.push({r.start, r.end});
-    });
+  for (const PlannedProcess& p : plan.processes) add_used_ranges(p.file, used);
   Spread spread(used.size());
   for (const PlannedProcess& p : plan.processes) {
     p.file.each_as<MappingRecord>(RecordType::kMapping, [&](const MappingRecord& r, const char*) {
@@ -487,8 +485,8 @@ unsigned long clear_address_space() {
     if (!s.kernel && !(s.start >= home.start && s.end <= home.end) && !is_shared_memory(s.start))
       sys(__NR_munmap, s.start, s.end - s.start);
   uint64_t new_start = kernel_start;
-  for (const PlannedMapping& m : mappings)
-    if (m.record.start < kernel_end && m.record.end > kernel_start) new_start = 0;
+  for (const AddressRange& range : taken)
+    if (range.start < kernel_end && range.end > kernel_start) new_start = 0;
   if (new_start || !kernel_start) return vdso;
   new_start = free_range(kernel_end - kernel_start);
   for (const Span& s : spans) {

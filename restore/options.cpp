@@ -2,6 +2,7 @@
 
 #include "image/base/text.h"
 #include "restore/failure.h"
+#include "restore/hold.h"
 
 namespace mig {
 
@@ -41,6 +42,8 @@ void read_options(char** argv) {
     else if (text_equal(name, "--job")) options.job = value;
     else if (text_equal(name, "--run-dir")) options.run_directory = value;
     else if (text_equal(name, "--ready-fd")) options.ready_fd = static_cast<int>(Scan(value).number());
+    else if (text_equal(name, "--hold-fd")) hold_on(static_cast<int>(Scan(value).number()));
+    else if (text_equal(name, "--arrival")) options.arrival = value;
     else if (text_equal(name, "--vdso")) options.vdso = value;
     else if (text_equal(name, "--map")) add_map(value);
     else if (text_equal(name, "--env") || text_equal(name, "--unset")) add_environment(value);

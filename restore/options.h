@@ -18,8 +18,9 @@ struct Options {
   int core_count;
   const char* job;
   const char* run_directory;
-  int ready_fd;      ///< -1: none; one byte is written when every process is about to run
-  const char* vdso;  ///< for tests: a file to take for the kernel's vDSO (restore/vdso.h), or nullptr
+  int ready_fd;         ///< -1: none; one byte is written when every process is about to run
+  const char* arrival;  ///< with --hold-fd: a file to make when the program is let go (restore/hold.h), or nullptr
+  const char* vdso;     ///< for tests: a file to take for the kernel's vDSO (restore/vdso.h), or nullptr
   PathMap maps[kMaxMaps];
   int map_count;
   const char* environment[kMaxMaps];  ///< K=V to set, K to remove

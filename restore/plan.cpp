@@ -20,6 +20,8 @@ void read_process(PlannedProcess& p, const char* core) {
     p.record = r;
     found = true;
   });
+  p.clocks = {p.record.monotonic, p.record.boottime};
+  p.file.each_as<ClocksRecord>(RecordType::kClocks, [&](const ClocksRecord& c, const char*) { p.clocks = c; });
   if (!found) give_up(Error::kChecksum, core, "it has no process in it");
 }
 
@@ -31,6 +33,8 @@ void make_plan(Plan& plan) {
     PlannedProcess* p = plan.processes.add();
     p->parent = p->first_child = p->next_sibling = -1;
     read_process(*p, options.cores[i]);
+    if (p->clocks.monotonic > plan.clocks.monotonic) plan.clocks.monotonic = p->clocks.monotonic;
+    if (p->clocks.boottime > plan.clocks.boottime) plan.clocks.boottime = p->clocks.boottime;
   }
   for (size_t i = plan.processes.size(); i-- > 1;) {
     PlannedProcess& p = plan.processes[i];

@@ -12,6 +12,7 @@ namespace mig {
 struct PlannedProcess {
   ImageFile file;  ///< its tables, verified; its descriptor is closed until the process itself opens it again
   ProcessRecord record;
+  ClocksRecord clocks;
   int32_t parent;                     ///< -1: it is outside the job
   int32_t first_child, next_sibling;  ///< in the order of the arguments; -1: none
 
@@ -24,6 +25,7 @@ struct PlannedProcess {
 
 struct Plan {
   HomeArray<PlannedProcess> processes;
+  ClocksRecord clocks;  ///< the latest of all
 };
 
 /// Opens and verifies every process file, and finds who is whose child.

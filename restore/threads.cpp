@@ -16,6 +16,7 @@
 #include "restore/arch/x86_64/switch.h"
 #include "restore/extended_state.h"
 #include "restore/failure.h"
+#include "restore/hold.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/meeting.h"
@@ -117,7 +118,6 @@ const ThreadRecord* main_thread() {
 }  // namespace
 
 void create_threads() {
-  keep_messages();
   image.each(RecordType::kThread, [](const RecordHeader* h) { threads.push(record_as<ThreadRecord>(h)); });
   uint32_t created = 0;
   for (const ThreadRecord& t : threads) {
@@ -139,6 +139,7 @@ void release_all_threads() {
   const ThreadRecord& t = *main_thread();
   if (!(t.flags & kThreadDead)) become(t);
   if (refused_what) give_up(Error::kNotPermitted, refused_what, "set", refused_result);
+  if (is_first_process()) wait_for_go();
   meet(RebirthStep::kRestored);
   end_messages();
   store(&go, 1);

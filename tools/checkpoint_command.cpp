@@ -5,19 +5,19 @@
 #include <fmt/format.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "image/publish.h"
+#include "tools/clock.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
 #include "tools/jobs.h"
 #include "tools/output.h"
 #include "tools/problem.h"
-#include "tools/process.h"
+#include "tools/progress.h"
 #include "tools/request.h"
 
 namespace mig {
@@ -27,41 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kIdleLimit = 120;  ///< seconds without any progress
-constexpr double kEndLimit = 60;    ///< for a killed job to end
 constexpr int kNumberTries = 100;
-
-template <size_t N>
-std::string text_of(const char (&field)[N]) {
-  return {field, strnlen(field, N)};
-}
-
-double monotonic_ms() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
-}
-
-/// One line that is rewritten, on a terminal only.
-class Progress {
- public:
-  Progress() : shown_(isatty(2)), began_(monotonic_ms()) {}
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress() { clear(); }
-  void show(uint64_t bytes) {
-    if (!shown_ || monotonic_ms() - began_ < 500) return;
-    fmt::print(stderr, "\r\033[Kmig: {} written", size_text(bytes));
-    drawn_ = true;
-  }
-  void clear() {
-    if (drawn_) fmt::print(stderr, "\r\033[K");
-    drawn_ = false;
-  }
-
- private:
-  bool shown_, drawn_ = false;
-  double began_;
-};
 
 Error publish_error(long r) {
   if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG) return Error::kNoSpace;
@@ -85,22 +51,14 @@ std::string publish_image(const std::string& partial, std::string image) {
   return image;
 }
 
-/// Tells the job that the image will not be; it goes on.
-void fail_request(Request& request, const Problem& p) {
-  JobRequest& f = request.fields();
-  remove_tree(text_of(f.partial).c_str());
-  f.code = p.code();
-  text_copy(f.message, p.what(), sizeof f.message);
-  request.set_phase(Phase::kFailed);
-}
-
 void publish_or_fail(Request& request, uint32_t keep) {
   JobRequest& f = request.fields();
   try {
     std::string image = publish_image(text_of(f.partial), text_of(f.image));
     text_copy(f.image, image.c_str(), sizeof f.image);
   } catch (const Problem& p) {
-    fail_request(request, p);
+    remove_tree(text_of(f.partial).c_str());
+    request.fail(p);
     throw;
   }
   std::string images = parent_of(text_of(f.image));
@@ -118,17 +76,6 @@ void remove_partial_of_dead(const Request& request, const std::string& images) {
     std::string name = e.path().filename().string();
     if (name[0] == '.' && text_ends(name.c_str(), ending.c_str())) remove_tree(e.path().c_str());
   }
-}
-
-void await_end(const JobPtr& job) {
-  double until = monotonic_ms() + kEndLimit * 1e3;
-  while (!live_members(*job).empty()) {
-    if (monotonic_ms() > until)
-      throw Problem(Error::kRequesterTimeout, "job " + job->name(), "the image is complete, but the job has not ended",
-                    "End it with `mig signal TARGET KILL`.");
-    usleep(2000);
-  }
-  find_job_named(job->name());  // removes what it may have left
 }
 
 std::string images_directory(const Arguments& a) {
@@ -160,13 +107,14 @@ void report(const JobRequest& f, double total_ms, bool json) {
 void take_image(Request& request, uint32_t flags, const std::string& images, double limit, uint32_t keep) {
   Progress progress;
   request.send(flags, images, "", limit);
-  Phase p = request.wait_for(Phase::kWritten, kIdleLimit, [&] { progress.show(request.fields().progress); });
+  Phase p =
+      request.wait_for(Phase::kWritten, kIdleLimit, [&] { progress.show(size_text(request.fields().progress) + " written"); });
   if (p == Phase::kWritten) publish_or_fail(request, keep);
   if (!(flags & kRequestKill)) request.set_phase(Phase::kDone);  // the program runs since kWritten
 }
 
 int run(const Arguments& a) {
-  const double began = monotonic_ms();
+  const double began = monotonic_seconds();
   Target target = find_target(a.text("TARGET"));
   std::string object = "job " + target.job->name();
   double limit = a.has("limit") ? parse_duration("--limit", a.text("limit")) : 0;
@@ -180,7 +128,7 @@ int run(const Arguments& a) {
     throw;
   }
   if (a.has("kill")) await_end(target.job);
-  report(request.fields(), monotonic_ms() - began, a.has("json"));
+  report(request.fields(), (monotonic_seconds() - began) * 1e3, a.has("json"));
   return 0;
 }
 

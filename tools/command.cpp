@@ -19,9 +19,9 @@ const std::vector<std::string>& Arguments::list(const std::string& name) const {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      run_command(),    ls_command(),     check_command(),   checkpoint_command(), restart_command(),
-      signal_command(), log_command(),    inspect_command(), verify_command(),     core_command(),
-      diff_command(),   doctor_command(), explain_command(), generate_command(),
+      run_command(),     ls_command(),     check_command(),   checkpoint_command(), restart_command(), move_command(),
+      receive_command(), signal_command(), log_command(),     inspect_command(),    verify_command(),  core_command(),
+      diff_command(),    doctor_command(), explain_command(), generate_command(),
   };
   return all;
 }

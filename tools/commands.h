@@ -9,6 +9,8 @@ Command ls_command();
 Command check_command();
 Command checkpoint_command();
 Command restart_command();
+Command move_command();
+Command receive_command();
 Command signal_command();
 Command log_command();
 Command inspect_command();

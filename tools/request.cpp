@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sstream>
 
+#include "image/base/careful_signal.h"
 #include "image/publish.h"
+#include "tools/clock.h"
 #include "tools/duration.h"
 #include "tools/problem.h"
 #include "tools/process.h"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr double kAnswerLimit = 10;  ///< seconds for a job to take a request
 constexpr double kOrphanLimit = 60;  ///< for a checkpoint whose mig was killed to come to its end
-constexpr double kSlice = 0.05;      ///< how often a waiting mig looks around
+constexpr double kEndLimit = 60;     ///< for a job that was told to end
 
 volatile sig_atomic_t interrupt_signal = 0;
 
@@ -36,12 +37,6 @@ void catch_interrupts() {
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   for (int s : {SIGINT, SIGTERM, SIGHUP}) sigaction(s, &action, nullptr);
-}
-
-double now() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
 double answer_limit() {
@@ -58,10 +53,6 @@ void futex_wait(const uint32_t* word, uint32_t value, double seconds) {
 
 void futex_wake(const uint32_t* word) {
   syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
-std::string field_text(const char* field, size_t size) {
-  return {field, strnlen(field, size)};
 }
 
 bool blocks(int pid, int tid, int signal) {
@@ -97,11 +88,13 @@ bool send_signal(const Member& m, int tid, int signal) {
   info.si_signo = signal, info.si_code = SI_QUEUE;
   info.si_pid = getpid(), info.si_uid = getuid();
   info.si_value.sival_int = kRequestValue;
-  if (syscall(SYS_rt_tgsigqueueinfo, m.pid, tid, signal, &info) == 0) return true;
-  if (errno == EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return true;
-  if (errno == ESRCH && tid != m.pid) return false;
-  if (errno == EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
-  throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(errno));
+  HeldThread thread(m.pid, tid);
+  long r = member_alive(m) ? thread.send(signal, info) : -ESRCH;
+  if (r == -EAGAIN && syscall(SYS_tgkill, m.pid, tid, signal) == 0) return true;
+  if (r == -ESRCH && tid != m.pid) return false;
+  if (r == -EPERM) throw Problem(Error::kWrongUser, fmt::format("pid {}", m.pid));
+  if (r < 0) throw Problem(Error::kNoSuchJob, fmt::format("pid {}", m.pid), kernel_reason(r));
+  return true;
 }
 
 /// A stopped process (Ctrl-Z) takes the signal only when it is continued; it stops again afterwards (preload/stopped.cpp).
@@ -123,9 +116,8 @@ bool interrupted() {
   return interrupt_signal != 0;
 }
 
+/// A member that has ended meanwhile has nothing to say; one that is needed is missed by the request.
 void check_answerable(const Member& member, const std::string& object) {
-  auto stat = read_stat(member.pid);
-  if (!stat) throw Problem(Error::kNoSuchJob, object, "it has ended");
   std::string tracer = status_field(member.pid, "TracerPid");
   if (!tracer.empty() && tracer != "0")
     throw Problem(Error::kUnsupportedProcess, object, fmt::format("it is traced by process {} (a debugger)", tracer),
@@ -154,6 +146,16 @@ Phase Request::phase() const {
   return static_cast<Phase>(__atomic_load_n(&request_.phase, __ATOMIC_ACQUIRE));
 }
 
+bool Request::handed_over() const {
+  return phase() == Phase::kWritten && __atomic_load_n(&request_.handed_over, __ATOMIC_ACQUIRE);
+}
+
+void Request::fail(const Problem& p) {
+  request_.code = p.code();
+  text_copy(request_.message, p.what(), sizeof request_.message);
+  set_phase(Phase::kFailed);
+}
+
 void Request::set_phase(Phase p) {
   __atomic_store_n(&request_.phase, static_cast<uint32_t>(p), __ATOMIC_RELEASE);
   futex_wake(&request_.phase);
@@ -179,14 +181,19 @@ void Request::claim() {
 /// What a mig that was killed had asked: an unanswered request is withdrawn, an unpublished image removed.
 void Request::settle_orphan() {
   withdraw_unanswered();
-  const double until = now() + kOrphanLimit;
+  const double until = monotonic_seconds() + kOrphanLimit;
   for (Phase p = phase(); p == Phase::kStopping || p == Phase::kSaving; p = phase()) {
-    if (interrupted() || member_gone() || now() > until)
+    if (interrupted() || member_gone() || monotonic_seconds() > until)
       throw Problem(Error::kBusy, "job " + job_->name(), "a checkpoint that nobody waits for is under way");
     futex_wait(&request_.phase, static_cast<uint32_t>(p), kSlice);
   }
+  if (handed_over())
+    throw Problem(
+        Error::kBusy, "job " + job_->name(),
+        fmt::format("it was handed over to {}, and it is not known whether it runs there", text_of(request_.destination)),
+        "`mig move` to the same host finds out.");
   if (phase() == Phase::kWritten) {
-    std::string partial = field_text(request_.partial, sizeof request_.partial);
+    std::string partial = text_of(request_.partial);
     if (partial.find(".partial-") != std::string::npos) remove_tree(partial.c_str());
     set_phase(Phase::kFailed);
   }
@@ -197,6 +204,7 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
   if (images.size() >= sizeof request_.images || partial.size() >= sizeof request_.partial)
     throw Problem(Error::kBadArgument, images, "the path is too long");
   request_.flags = flags;
+  request_.handed_over = 0;
   request_.code = 0;
   request_.number++;
   request_.progress = request_.bytes = request_.processes = 0;
@@ -208,13 +216,13 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
   sent_ = true;
   set_phase(Phase::kRequested);
   int tid = ask_thread();
-  const double until = now() + answer_limit();
+  const double until = monotonic_seconds() + answer_limit();
   while (phase() == Phase::kRequested) {
     if (interrupted())
       throw Problem(Error::kRequesterTimeout, "job " + job_->name(), "interrupted; the request was withdrawn",
                     "The program goes on.");
     if (member_gone()) throw_gone();
-    if (now() > until) {
+    if (monotonic_seconds() > until) {
       withdraw_unanswered();
       if (phase() != Phase::kIdle) break;  // taken at the last moment
       throw Problem(Error::kRequesterTimeout, "job " + job_->name(),
@@ -239,26 +247,26 @@ int Request::ask_thread() {
   return tid;
 }
 
-Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& tick) {
+Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& tick, double slice) {
   uint64_t progress = 0;
   Phase last = phase();
-  double until = now() + idle;
+  double until = monotonic_seconds() + idle;
   for (;;) {
     Phase p = phase();
     if (p == Phase::kFailed) throw_failure();
     if (p >= wanted || p == Phase::kIdle) return p;
     uint64_t done = __atomic_load_n(&request_.progress, __ATOMIC_RELAXED);
-    if (done != progress || p != last) progress = done, last = p, until = now() + idle;
+    if (done != progress || p != last) progress = done, last = p, until = monotonic_seconds() + idle;
     if (member_gone()) {
       if (phase() >= wanted && phase() != Phase::kFailed) return phase();
       throw_gone();
     }
-    if (now() > until)
+    if (monotonic_seconds() > until)
       throw Problem(Error::kThreadDoesNotStop, "job " + job_->name(),
                     fmt::format("the checkpoint made no progress for {:g} s", idle),
                     "The program has not answered; see `mig ls` for its state.");
     if (tick) tick();
-    futex_wait(&request_.phase, static_cast<uint32_t>(p), kSlice);
+    futex_wait(&request_.phase, static_cast<uint32_t>(p), slice);
   }
 }
 
@@ -266,7 +274,6 @@ bool Request::member_gone() const {
   return !member_alive(member_);
 }
 
-/// Takes the request back if the job has not taken it.
 void Request::withdraw_unanswered() {
   auto requested = static_cast<uint32_t>(Phase::kRequested);
   __atomic_compare_exchange_n(&request_.phase, &requested, static_cast<uint32_t>(Phase::kIdle), false, __ATOMIC_ACQ_REL,
@@ -274,14 +281,24 @@ void Request::withdraw_unanswered() {
 }
 
 void Request::throw_failure() {
-  throw Problem::said(request_.code ? request_.code : static_cast<unsigned>(Error::kInternal),
-                      field_text(request_.message, sizeof request_.message));
+  throw Problem::said(request_.code ? request_.code : static_cast<unsigned>(Error::kInternal), text_of(request_.message));
 }
 
 void Request::throw_gone() {
   throw Problem(Error::kNoSuchJob, "job " + job_->name(),
                 fmt::format("its process {} ended during the checkpoint, and there is no image of it", member_.pid),
                 "Its last complete image, if there is one, is intact.");
+}
+
+void await_end(const JobPtr& job) {
+  double until = monotonic_seconds() + kEndLimit;
+  while (!live_members(*job).empty()) {
+    if (monotonic_seconds() > until)
+      throw Problem(Error::kRequesterTimeout, "job " + job->name(), "it was told to end and has not",
+                    "End it with `mig signal TARGET KILL`.");
+    usleep(2000);
+  }
+  find_job_named(job->name());  // removes what it may have left
 }
 
 }  // namespace mig

@@ -18,6 +18,7 @@
 #include "tools/parts.h"
 #include "tools/problem.h"
 #include "tools/process.h"
+#include "tools/restart.h"
 
 namespace mig {
 
@@ -74,14 +75,28 @@ void check_assignments(const Arguments& a, const char* option) {
 }
 
 /// Of those without a parent in the job (orphans are such too) the one that was born first.
+/// The manifest lists the processes by age: the first whose parent is none of them.
 const ManifestProcess& first_process(const Manifest& m) {
-  const ManifestProcess* first = nullptr;
   for (const ManifestProcess& p : m.processes) {
     bool child = false;
     for (const ManifestProcess& other : m.processes) child = child || (other.vpid == p.vppid && other.vpid != p.vpid);
-    if (!child && (!first || p.vpid < first->vpid)) first = &p;
+    if (!child) return p;
   }
-  return first ? *first : m.processes[0];
+  return m.processes[0];
+}
+
+/// What this shell happens to have open is nothing to the program, and may have the numbers of its own.
+void close_inherited(int keep) {
+  if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+    for (int fd = 3; fd < kHighestInherited; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (keep >= 0) fcntl(keep, F_SETFD, 0);
+}
+
+}  // namespace
+
+void check_image(const std::string& image, const Manifest& m) {
+  check_cpu(image, m);
+  check_files(image, m);
 }
 
 std::vector<std::string> stub_words(const Arguments& a, const std::string& image, const Manifest& m, const std::string& name) {
@@ -95,14 +110,7 @@ std::vector<std::string> stub_words(const Arguments& a, const std::string& image
   return w;
 }
 
-/// What this shell happens to have open is nothing to the program, and may have the numbers of its own.
-void close_inherited(int keep) {
-  if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
-    for (int fd = 3; fd < kHighestInherited; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (keep >= 0) fcntl(keep, F_SETFD, 0);
-}
-
-[[noreturn]] void become_stub(const std::vector<std::string>& words, int keep = -1) {
+void become_stub(const std::vector<std::string>& words, int keep) {
   close_inherited(keep);
   std::vector<char*> argv = argument_vector(words);
   unsetenv("LD_PRELOAD");
@@ -113,6 +121,8 @@ void close_inherited(int keep) {
 int status_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+namespace {
 
 /// Waits for the stub's byte; the end of the pipe, or of the stub, without one means that it failed and said
 /// why.
@@ -150,8 +160,7 @@ int run(const Arguments& a) {
   check_assignments(a, "env");
   std::string image = resolve_image(a.text("IMAGE"));
   Manifest m = read_manifest(image);
-  check_cpu(image, m);
-  check_files(image, m);
+  check_image(image, m);
   std::vector<std::string> words = stub_words(a, image, m, job_name(a, m));
   if (a.has("detach")) return restart_detached(words);
   become_stub(words);

@@ -10,6 +10,9 @@ namespace mig {
 
 constexpr size_t kPage = 4096;
 
+/// Left free below what grows down: what a stack may grow by, and more.
+constexpr size_t kGrowthRoom = 64 << 20;
+
 constexpr uint64_t page_down(uint64_t v) {
   return v & ~(kPage - 1);
 }

@@ -42,6 +42,13 @@ class ScopedFd {
   int fd_;
 };
 
+/// A failed write raises SIGXFSZ or SIGPIPE as well: takes it back while it is blocked.
+inline void take_back_signal(int signal) {
+  uint64_t set = uint64_t{1} << (signal - 1);
+  long now[2] = {};
+  sys(__NR_rt_sigtimedwait, &set, nullptr, now, sizeof set);
+}
+
 /// Writes all of it; returns 0 or a negative error number.
 inline long write_all(int fd, const void* data, size_t size) {
   auto p = static_cast<const char*>(data);

@@ -179,15 +179,39 @@ def no_space(case):
     r.goes_on()
 
 
-def file_limit(case):
-    """A limit on the size of files (RLIMIT_FSIZE) of the program: refused, and no SIGXFSZ ends it."""
+def start_limited(case, blocks, subject_name):
+    """A subject under a limit on the size of files, in blocks of 512 bytes."""
     case.build.need()
-    subject = Subject(case, "mem_huge", {})
+    subject = Subject(case, subject_name, {})
     job = Job(case)
-    process = case.spawn(["/bin/sh", "-c", 'ulimit -f 2000; exec "$0" run --name job --images "$1" -- "$2" "$3"', case.build.mig, job.images, *subject.argv()])
+    process = case.spawn(["/bin/sh", "-c", f'ulimit {blocks}; exec "$0" run --name job --images "$1" -- "$2" "$3"', case.build.mig, job.images, *subject.argv()])
     job.pid = process.pid
     subject.ready(0, job.pid)
+    return job, subject
+
+
+def file_limit(case):
+    """A limit on the size of files (RLIMIT_FSIZE) of the program: refused, and no SIGXFSZ ends it."""
+    job, subject = start_limited(case, "-f 4000", "mem_huge")
     refuses(case, ("checkpoint", "job"), "MIG0060", 3)
+    subject.check(0, job.pid)
+
+
+def soft_file_limit(case):
+    """A soft limit that is too small for the job's own file: the program cannot be saved, but found."""
+    job, subject = start_limited(case, "-S -f 8", "mem_anonymous")
+    refuses(case, ("checkpoint", "job"), "MIG0060", 3)
+    with open(f"/proc/{job.pid}/limits") as f:
+        limit = next(line for line in f if line.startswith("Max file size"))
+    if limit.split()[3:5] != ["4096", "unlimited"]:
+        raise Failure(f"the limit has changed: {limit}")
+    subject.check(0, job.pid)
+
+
+def no_job_file(case):
+    """A limit that is too small for the job's own file: the program runs without one."""
+    job, subject = start_limited(case, "-f 8", "mem_anonymous")
+    refuses(case, ("checkpoint", "job"), "MIG0001", 1)
     subject.check(0, job.pid)
 
 
@@ -457,7 +481,7 @@ def explain(case):
 
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
-    as_user = (no_such_job, job_gone, usage, two_at_once, mig_killed, job_killed, still_running, unwritable, file_limit, stopped_job, uninterruptible,
+    as_user = (no_such_job, job_gone, usage, two_at_once, mig_killed, job_killed, still_running, unwritable, file_limit, soft_file_limit, no_job_file, stopped_job, uninterruptible,
                no_image, truncated, flipped, junk, file_missing, file_moved, output_cut, file_changed, port_taken, limit_lowered, late, explain)
     found = [Test(f"error/{f.__name__}", f, user=user, timeout=90) for f in as_user]
     return found + [Test(f"error/{f.__name__}", f, timeout=90) for f in (wrong_user, no_space)]

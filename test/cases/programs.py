@@ -277,6 +277,18 @@ class Terminal:
     def expect(self, text, pid=None):
         self.case.wait(lambda: text.encode() in self.read(), f"{text!r} on the terminal", 15, pid)
 
+    def restart(self, job):
+        """Restarts the job on this terminal, in the foreground."""
+        process = self.case.spawn([self.case.build.mig, "restart", job.image], env={"TERM": "xterm"}, **self.streams())
+
+        def running():
+            self.read()
+            if process.poll() is not None:
+                raise Failure(f"`mig restart` ended with {process.returncode}: {self.output!r}")
+            return [p for p in job.processes() if p["vpid"] == job.first]
+        job.pid = self.case.wait(running, "the restarted job")[0]["pid"]
+        return process
+
     def close(self):
         os.close(self.slave)
         os.close(self.master)
@@ -300,14 +312,7 @@ def vim(case):
         job.checkpoint_and_kill()
         terminal.close()
         terminal = Terminal(case, 30 + g, 100 + g)
-        process = case.spawn([case.build.mig, "restart", job.image], env={"TERM": "xterm"}, **terminal.streams())
-
-        def running():
-            terminal.read()
-            if process.poll() is not None:
-                raise Failure(f"`mig restart` ended with {process.returncode}: {terminal.output!r}")
-            return job.processes()
-        job.pid = case.wait(running, "the restarted job")[0]["pid"]
+        process = terminal.restart(job)
         terminal.type(f" and {g}")
         terminal.expect(f"and {g}")
         terminal.output = b""

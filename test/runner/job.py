@@ -14,6 +14,7 @@ class Job:
         self.name = name
         self.images = case.directory(f"{name}.images")
         self.pid = None
+        self.first = None  # virtual pid of the process that was started first, whose real one is `pid`
         self.image = None
         self.occupied = None
 
@@ -23,7 +24,7 @@ class Job:
         self.case.program = argv[0]
         process = self.case.spawn([self.case.build.mig, "run", "--name", self.name, "--images", self.images, *options, "--", *argv],
                                   env=env, **streams)
-        self.pid = process.pid
+        self.pid = self.first = process.pid
         self.process = process
         return process
 
@@ -31,7 +32,7 @@ class Job:
         """Starts it with LD_PRELOAD and nothing else; it is addressed by its pid from then on."""
         self.case.build.need()
         process = self.case.spawn(argv, env={"LD_PRELOAD": str(self.case.build.library), **(env or {})}, **streams)
-        self.pid, self.name = process.pid, str(process.pid)
+        self.pid, self.first, self.name = process.pid, process.pid, str(process.pid)
         self.process = process
         return process
 
@@ -53,31 +54,26 @@ class Job:
         self.image = Path(lines[-1])
         return self.image
 
+    def members(self):
+        """Real pids: what descends from the first process, and what `mig ls` shows."""
+        return list(dict.fromkeys([self.pid, *host.descendants(self.pid), *(p["pid"] for p in self.processes())]))
+
     def checkpoint_and_kill(self, **more):
-        others = [p["pid"] for p in self.processes() if p["pid"] != self.pid] if host.children(self.pid) else []
-        tids = host.threads(self.pid)[:16] + others[:64]
+        members = self.members()
+        tids = [t for pid in members for t in host.threads(pid)[:16]]
         image = self.checkpoint("--kill", **more)
-        self.gone()
-        for pid in others:
-            self.other_gone(pid)
-        self.occupy(tids)
+        self.gone(members)
+        self.occupy([*(int(p.stem) for p in image.glob("[0-9]*.core")), *tids][:100])
         return image
 
-    def other_gone(self, pid):
-        """The end of another member, which has come to this worker when its parent ended."""
-        self.case.wait(lambda: not host.alive(pid), f"end of process {pid}", 10)
-        try:
-            os.waitpid(pid, 0)
-        except ChildProcessError:
-            pass
-
-    def gone(self):
-        """Waits for the end of the process (it is a child of this worker) and reaps it."""
-        self.case.wait(lambda: not host.alive(self.pid), f"end of process {self.pid}", 10)
-        try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass
+    def gone(self, members=()):
+        """Waits for the end of the processes (they are below this worker) and reaps those that are its children."""
+        for pid in dict.fromkeys([self.pid, *members]):
+            self.case.wait(lambda: not host.alive(pid), f"end of process {pid}", 10)
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass
 
     def occupy(self, tids):
         """Makes sure that the old numbers are not given out again: sleepers on them (root), or numbers burnt."""
@@ -113,7 +109,7 @@ class Job:
         jobs = [j for j in listing if j["job"] == name or any(str(p["vpid"]) == name for p in j["processes"])]
         if not jobs or not jobs[0]["processes"]:
             raise Failure(f"the restarted job {name} is not in `mig ls`: {listing}{self.deaths()}")
-        self.pid = jobs[0]["processes"][0]["pid"]
+        self.pid = next((p for p in jobs[0]["processes"] if p["vpid"] == self.first), jobs[0]["processes"][0])["pid"]
         if before == self.pid and os.geteuid() == 0:
             raise Failure(f"the restarted process got its old pid {before} although it was occupied")
         return self.pid

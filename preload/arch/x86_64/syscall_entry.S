@@ -3,7 +3,8 @@
 // syscall: numbers that need nothing go to the kernel as libc would send them; the others to mig_special_syscall(), with
 // the arguments as they are. vfork (also as syscall(SYS_vfork), or clone with CLONE_VM): the child runs on its
 // parent's stack and memory, so nothing may be left on the stack, and the caches of getpid and gettid are emptied before, so
-// that the child asks the kernel. Parent and child may have to give the child another number first (mig_birth).
+// that the child asks the kernel. Parent and child may have to give the child another number first (mig_birth). No checkpoint
+// may come between the kernel's number and that one (preload/unsplit.h).
     .text
 
     .macro empty_caches
@@ -43,19 +44,25 @@ syscall:
     cmp $56, %rdi       // clone
     jne 4f
     test $0x100, %esi   // CLONE_VM
-    jz 4f
-3:  empty_caches
+    jnz share_memory
+4:  jmp mig_special_syscall
+5:  testl $0x100, (%rsi)
+    jnz share_memory
+    jmp 4b
+    .size syscall, . - syscall
+
+    .section mig_unsplit,"ax",@progbits
+    .type share_memory, @function
+share_memory:
+    empty_caches
     enter_kernel
     test %rax, %rax
     jnz 6f
     ret
 6:  mov %rax, %rdi
     jmp mig_birth
-4:  jmp mig_special_syscall
-5:  testl $0x100, (%rsi)
-    jnz 3b
-    jmp 4b
-    .size syscall, . - syscall
+    .size share_memory, . - share_memory
+    .text
 
     .type mig_failed_syscall, @function
 mig_failed_syscall:
@@ -69,6 +76,7 @@ mig_failed_syscall:
     ret
     .size mig_failed_syscall, . - mig_failed_syscall
 
+    .section mig_unsplit,"ax",@progbits
     .globl vfork
     .type vfork, @function
     .globl __vfork
