@@ -10,6 +10,7 @@
 #include "image/base/text.h"
 #include "preload/memory.h"
 #include "preload/shared.h"
+#include "preload/vdso.h"
 
 namespace mig {
 namespace {
@@ -153,6 +154,7 @@ void decide_carrying(Mappings& mappings) {
 }  // namespace
 
 bool list_mappings(Mappings& mappings) {
+  load_vdso_pages();
   LineReader<16384> smaps("/proc/self/smaps");
   if (!smaps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/smaps", "open", -smaps.error());
   while (char* line = smaps.next()) {

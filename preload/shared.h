@@ -37,6 +37,7 @@ enum ObjectFacts : uint32_t {
   kHasSocket = 1 << 3,
   kHasMaster = 1 << 4,    ///< of a pseudo-terminal
   kHasContents = 1 << 5,  ///< a file whose contents are saved by way of a descriptor
+  kHasSlave = 1 << 6,
 };
 bool note_object(const ObjectName& name, uint32_t facts, uint64_t value = 0);
 /// `value`: the last one noted.

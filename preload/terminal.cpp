@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "image/pty.h"
+#include "preload/pty_queue.h"
+
 namespace mig {
 namespace {
 
-constexpr unsigned long kGetSettings = 0x802c542a;  // TCGETS2
 constexpr unsigned kMaster = 5, kMasterMinor = 2;
 
 bool is_master(const OpenDescription& d) {
@@ -28,41 +30,39 @@ uint32_t slave_number(const OpenDescription& d) {
   return n;
 }
 
-int waiting(const OpenDescription& d) {
-  int bytes = 0;
-  sys(__NR_ioctl, d.fd, FIONREAD, &bytes);
-  return bytes;
-}
-
 /// A pair has no inode that both sides show.
 ObjectName pair(uint32_t number) {
   return {~0UL, number};
 }
 
+/// The master has the settings and the queues of both.
 bool save_pair(Saving& saving, OpenDescription& d, uint32_t number) {
   d.record.peer = number;
   d.record.value[0] = is_master(d);
-  if (waiting(d)) return unsupported(d, "what was written to this pseudo-terminal has not been read yet");
   degraded(d, "the pair comes back, its slave under another name if that is taken");
-  return saving.write(d, DescriptionKind::kPseudoTerminal) && save_terminal_settings(saving, d);
+  if (!is_master(d)) return saving.write(d, DescriptionKind::kPseudoTerminal);
+  if (!owns(d) || saving.only_looking())
+    return saving.write(d, DescriptionKind::kPseudoTerminal) && save_terminal_settings(saving, d);
+  return save_pty_queues(saving, d, object_facts(pair(number)) & kHasSlave, save_terminal_settings);
 }
 
 }  // namespace
 
 bool is_terminal(const OpenDescription& d) {
   char settings[64];
-  return S_ISCHR(d.record.mode) && (is_master(d) || sys(__NR_ioctl, d.fd, kGetSettings, settings) == 0 ||
+  return S_ISCHR(d.record.mode) && (is_master(d) || sys(__NR_ioctl, d.fd, kGetTerminal, settings) == 0 ||
                                     major(d.record.rdev) == 5 || is_slave(d) || major(d.record.rdev) == 4);
 }
 
 bool enter_terminal(const OpenDescription& d) {
-  return !is_master(d) || note_object(pair(slave_number(d)), kHasMaster);
+  if (is_master(d)) return note_object(pair(slave_number(d)), kHasMaster);
+  return !is_slave(d) || note_object(pair(slave_number(d)), kHasSlave);
 }
 
 bool save_terminal_settings(Saving& saving, OpenDescription& d) {
   TerminalRecord r{};
   r.description = d.record.id;
-  if (sys(__NR_ioctl, d.fd, kGetSettings, r.termios) < 0) return true;
+  if (sys(__NR_ioctl, d.fd, kGetTerminal, r.termios) < 0) return true;
   uint16_t size[4] = {};
   sys(__NR_ioctl, d.fd, TIOCGWINSZ, size);
   r.rows = size[0], r.columns = size[1], r.x_pixels = size[2], r.y_pixels = size[3];

@@ -149,6 +149,12 @@ MIG_START void learn_vdso() {
   state.first_vdso_end = state.vdso_end = page_up(VdsoImage(state.vdso_start).end());
 }
 
+void load_vdso_pages() {
+  if (state.vdso_start != state.first_vdso) return;
+  for (uint64_t at = state.first_vdso; at < state.first_vdso_end; at += page_up(1))
+    (void)*reinterpret_cast<const volatile char*>(at);
+}
+
 void adopt_vdso(uint64_t base) {
   VdsoImage now(base), first(state.first_vdso);
   state.vdso_start = base;

@@ -57,7 +57,7 @@ constexpr Kind kKinds[] = {
     {DescriptionKind::kTcpLost, open_lost_connection, nullptr, nullptr},
     {DescriptionKind::kInherited, open_inherited, finish_terminal, nullptr},
     {DescriptionKind::kTerminal, open_terminal, finish_terminal, nullptr},
-    {DescriptionKind::kPseudoTerminal, open_pseudo_terminal, finish_terminal, nullptr},
+    {DescriptionKind::kPseudoTerminal, open_pseudo_terminal, finish_terminal, refill_pseudo_terminal},
 };
 
 const Kind& kind_for(const PreparedDescription& p) {

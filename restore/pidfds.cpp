@@ -19,7 +19,8 @@ constexpr long kPidfdThread = O_EXCL;
 /// Of a process that was made for it, has ended, and was waited for.
 long pidfd_of_the_dead(long flags) {
   long child = sys(__NR_clone, 0, 0, 0, 0, 0);
-  while (child == 0) sys(__NR_exit_group, 0);
+  if (child == 0)
+    for (;;) sys(__NR_exit_group, 0);
   long fd = child > 0 ? sys(__NR_pidfd_open, child, flags) : child;
   if (child > 0) sys(__NR_wait4, child, nullptr, __WALL, nullptr);
   return fd;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
+#include "image/pty.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
 #include "restore/job.h"
@@ -17,11 +18,9 @@
 namespace mig {
 namespace {
 
-constexpr unsigned long kGetSettings = 0x802c542a, kSetSettings = 0x402c542b;  // TCGETS2, TCSETS2
-
 bool is_terminal(int fd) {
   char settings[64];
-  return sys(__NR_ioctl, fd, kGetSettings, settings) == 0;
+  return sys(__NR_ioctl, fd, kGetTerminal, settings) == 0;
 }
 
 long open_master() {
@@ -115,8 +114,24 @@ void finish_terminal(PreparedDescription& p) {
     else if (now[0] != wanted[0] || now[1] != wanted[1]) sys(__NR_kill, sys(__NR_getpid), SIGWINCH);
     int32_t group = 0;
     bool foreground = sys(__NR_ioctl, p.fd, TIOCGPGRP, &group) == 0 && group == sys(__NR_getpgid, 0);
-    if (own || foreground) sys(__NR_ioctl, p.fd, kSetSettings, t.termios);
+    if (own || foreground) sys(__NR_ioctl, p.fd, kSetTerminal, t.termios);
   });
+}
+
+void refill_pseudo_terminal(PreparedDescription& p, int fd) {
+  if (!is_master(p)) return;
+  const uint64_t* v = p.record.value;
+  auto byte = [&](int i) { return static_cast<uint8_t>(v[6] >> 8 * i); };
+  PtyQueues q{nullptr, v[3], nullptr, v[4], {byte(0), byte(1), byte(2)}, static_cast<PtyFlow>(v[5])};
+  each_extra<ContentsRecord>(p, RecordType::kContents, [&](const ContentsRecord&, const char* tail, size_t) {
+    (q.output_size && !q.output ? q.output : q.input) = tail;
+  });
+  bool waiting = q.output_size || q.input_size || q.flow != PtyFlow::kRuns, hung_up = v[2];
+  long r = waiting ? refill_terminal(fd, q) : 0;
+  if (r < 0) give_up(Error::kResourceFailed, p.path, "put back what waited in it", r);
+  if (hung_up && !waiting) ScopedFd opened_and_closed(open_peer(fd));
+  auto packet = static_cast<int>(v[1]);
+  if (packet) sys(__NR_ioctl, fd, TIOCPKT, &packet);
 }
 
 }  // namespace mig

@@ -9,6 +9,7 @@ static pid_t child;
 
 static int run(void *unused) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  put_file("born", "");
   while (!have_file("end")) sleep_ms(2);
   return 0;
 }
@@ -16,5 +17,6 @@ static void setup(void) {
   static char stack[256 << 10];
   child = clone(run, stack + sizeof stack, CLONE_FILES | SIGCHLD, NULL);
   EXPECT(child > 0);
+  WAIT_FOR(have_file("born"));
 }
 static void verify(void) { EXPECT_EQ(kill(child, 0), 0); }
