@@ -185,6 +185,7 @@ void lead_checkpoint(ucontext_t* frame) {
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
             (only_look || (!forbidden() && await_children(began + state.stop_limit)));
+  note_news();
   note_own_stop();
   ok = all_stopped(ok, request);
   bool restarted = false;
@@ -209,11 +210,11 @@ void lead_checkpoint(ucontext_t* frame) {
     return_pending_signals();
     if (restarted) begin_life();
     else all_returned();
-    swallow_stops();
     if (!only_look) tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);
     resume_thread(self);
   }
   leave_cut();
+  swallow_stops();
   stop_again();
   release_threads();
   if (leads && !restarted) report(request, ok, began);

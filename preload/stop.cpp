@@ -37,6 +37,7 @@
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
 #include "preload/start.h"
+#include "preload/stopped.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -360,7 +361,10 @@ bool is_withdrawn(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
-  if (is_withdrawn(info) || is_late(info)) return nullptr;
+  if (is_withdrawn(info) || is_late(info)) {
+    stay_stopped();
+    return nullptr;
+  }
   if (must_not_stop_here(frame)) {
     request_again(info);
     return nullptr;
