@@ -190,7 +190,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
-    if (in_company()) note_late_signals();
+    note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
     self->real_tid = state.leader_tid;
@@ -208,6 +208,7 @@ void lead_checkpoint(ucontext_t* frame) {
     }
     if (!restarted && !only_look) ok = conclude(place, request, ok, began);
     return_pending_signals();
+    return_signals_of_threads();
     if (restarted) begin_life();
     else all_returned();
     if (!only_look) tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);

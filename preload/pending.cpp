@@ -189,6 +189,7 @@ void note_thread_signals(ThreadSlot* slot) {
 }
 
 void return_thread_signals(ThreadSlot* slot) {
+  if (slot->pending.count) note_thread_signals(slot);
   for (uint32_t i = 0; i < slot->pending.count; ++i) {
     const siginfo_t& info = slot->pending.at[i];
     bool blocked = !lets_through(slot, info.si_signo);

@@ -49,6 +49,7 @@ extern "C" int mig_save_context(mig::CallContext*) __attribute__((returns_twice)
 namespace mig {
 namespace {
 
+constexpr uint32_t kNoteSignals = 1, kReturnSignals = 2;
 constexpr int kStopCode = SI_QUEUE;
 constexpr int64_t kLeaveLimit = 60 * kSecond;
 constexpr long kRequestDelay = 50'000;
@@ -304,9 +305,17 @@ void wait_until_all_left(uint32_t claimed) {
 }
 
 void look_again(ThreadSlot* slot) {
-  note_thread_signals(slot);
+  if (load(&slot->look_again) == kReturnSignals) return_thread_signals(slot);
+  else note_thread_signals(slot);
   store(&slot->look_again, 0);
   futex_wake(&slot->look_again);
+}
+
+/// A thread that stands still works on its own queue.
+void let_look(ThreadSlot* slot, uint32_t what) {
+  store(&slot->look_again, what);
+  futex_wake(&state.stop);
+  while (load(&slot->look_again)) futex_wait(&slot->look_again, what, kMillisecond);
 }
 
 void park(ThreadSlot* slot, ucontext_t* frame) {
@@ -474,13 +483,14 @@ bool stop_threads() {
 }
 
 void note_late_signals() {
-  for (uint32_t i = 1; i < load(&state.claimed); ++i) {
-    ThreadSlot* slot = slot_at(i);
-    if (slot->dead || !thread_has_signals(slot->real_tid)) continue;
-    store(&slot->look_again, 1);
-    futex_wake(&state.stop);
-    while (load(&slot->look_again)) futex_wait(&slot->look_again, 1, kMillisecond);
-  }
+  for (uint32_t i = 1; i < load(&state.claimed); ++i)
+    if (ThreadSlot* slot = slot_at(i); !slot->dead && thread_has_signals(slot->real_tid)) let_look(slot, kNoteSignals);
+}
+
+void return_signals_of_threads() {
+  return_thread_signals(slot_at(0));
+  for (uint32_t i = 1; i < load(&state.claimed); ++i)
+    if (ThreadSlot* slot = slot_at(i); !slot->dead && slot->pending.count) let_look(slot, kReturnSignals);
 }
 
 void release_threads() {
