@@ -2,7 +2,8 @@
 //
 // Those that run on a small alternate stack: see preload/alternate_stack.cpp. The others only after a restart:
 // The kernel writes real pids into si_pid. A SA_SIGINFO handler therefore gets a function of ours in front, which
-// translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. Only
+// translates the number and goes on to the program's by a tail call: no frame of ours is on the stack while it runs. No
+// checkpoint comes in between, since the number is true only today. Only
 // processes that were restarted have this; a handler set before is changed when the process comes back.
 //
 // Tried instead: queueing signals to oneself with the right number (rt_sigqueueinfo). The kernel takes the code of kill
@@ -11,9 +12,11 @@
 
 #include "preload/alternate_stack.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 #include "preload/signals.h"
 #include "preload/state.h"
 #include "preload/stop.h"
+#include "preload/unsplit.h"
 
 namespace mig {
 namespace {
@@ -30,9 +33,12 @@ bool guards(uint64_t flags) {
   return (flags & SA_ONSTACK) && small_alternate_stacks();
 }
 
-void in_front(int signal, siginfo_t* info, void* context) {
-  if (small_alternate_stacks()) make_room(context);
-  if (ids_moved()) translate_sender(info);
+MIG_UNSPLIT void in_front(int signal, siginfo_t* info, void* context) {
+  {
+    Mark not_split;
+    if (small_alternate_stacks()) make_room(context);
+    if (ids_moved()) translate_sender(info);
+  }
   own_handlers[signal](signal, info, context);
 }
 
