@@ -101,6 +101,10 @@ constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and n
 constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
 constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
 constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
+constexpr uint32_t kMemberStops = 32;     ///< it stops again at the end of the cut
+constexpr uint32_t kMemberUntoldUnit = 1 << 8;
+constexpr uint32_t kMemberUntold =
+    0x7f * kMemberUntoldUnit;  ///< signal that stopped or continued it, and that its parent has not waited for
 constexpr uint32_t kMemberBirth =
     1 << 16;  ///< one child that it has forked, or is about to, and that has not entered; counts in the bits from here
 

@@ -189,11 +189,12 @@ void lead_checkpoint(ucontext_t* frame) {
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
             (only_look || (!forbidden() && await_children(began + state.stop_limit)));
+  note_news();
   note_own_stop();
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
-    if (in_company()) note_late_signals();
+    note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
     self->real_tid = state.leader_tid;
@@ -211,13 +212,14 @@ void lead_checkpoint(ucontext_t* frame) {
     }
     if (!restarted && !only_look) ok = conclude(place, request, ok, began);
     return_pending_signals();
+    return_signals_of_threads();
     if (restarted) begin_life();
     else all_returned();
-    swallow_stops();
     if (!only_look) tell_program(restarted ? MIG_AFTER_RESTART : MIG_AFTER_RESUME);
     resume_thread(self);
   }
   leave_cut();
+  swallow_stops();
   stop_again();
   release_threads();
   if (leads && !restarted) report(request, ok, began);

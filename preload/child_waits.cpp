@@ -10,6 +10,7 @@
 // registers in that handler's signal frame; so a thread notes its waits, and their numbers are renewed in those frames
 // too. They lie below the stack pointer that the wait had, or at the top of the alternate stack, and are known by their program
 // counter, rbx, and the call's number.
+// What sigtimedwait and a signalfd tell names processes too, and is taken at the same place.
 //
 // A wait is a cancellation point: cancellation is asynchronous for its length, as in glibc before 2.41.
 #include "preload/child_waits.h"
@@ -24,6 +25,7 @@
 #include "preload/alternate_stack.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 
 extern "C" {
 extern const char mig_wait_call[] __attribute__((visibility("hidden")));
@@ -44,9 +46,10 @@ struct ChildWait {
   long args[5];
   int target;  ///< index of the number among them
   IdKind kind;
-  siginfo_t* info;  ///< of waitid
-  int32_t child;    ///< of whom something was told, as the program knows it; 0: nobody
-  int32_t real;     ///< and as the kernel does
+  siginfo_t* info;                                         ///< of waitid
+  int32_t child;                                           ///< of whom something was told, as the program knows it; 0: nobody
+  int32_t real;                                            ///< and as the kernel does
+  void (*translate)(void* buffer, long result) = nullptr;  ///< where signals are taken
   uint64_t magic = kWaitMagic;
   const ChildWait* self = this;  ///< with the magic number: this wait was not left by longjmp
   ChildWait* outer = nullptr;
@@ -104,6 +107,11 @@ MIG_UNSPLIT __attribute__((noclone)) long wait_in_kernel(ChildWait* w) {
   long real = to_real(w->kind, w->args[w->target]);
   long result = enter_kernel(w, w->target == 0 ? real : w->args[0], w->target == 1 ? real : w->args[1]);
   if (failed(result)) return result;
+  if (w->translate) {
+    Mark not_split;
+    w->translate(reinterpret_cast<void*>(w->args[1]), result);
+    return result;
+  }
   w->real = w->info ? w->info->si_pid : static_cast<int32_t>(result);
   w->child = virtual_task(w->real);
   if (!w->info) return w->child;
@@ -166,7 +174,7 @@ void renew_below(uint64_t top) {
 long wait_for_child(int32_t target, int* status, int options, rusage* usage) {
   int own = 0;
   if (!status) status = &own;
-  ChildWait w{__NR_wait4, {target, sys_word(status), options, sys_word(usage)}, 0, IdKind::kTarget, nullptr, 0, 0};
+  ChildWait w{__NR_wait4, {target, sys_word(status), options, sys_word(usage)}, 0, IdKind::kTarget, nullptr, 0, 0, nullptr};
   long result = wait_in_kernel(w);
   if (w.child && is_end(*status)) forget_child(w.child, w.real);
   return result;
@@ -176,10 +184,15 @@ long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage*
   siginfo_t own{};
   if (!info) info = &own;
   IdKind kind = which == P_PID ? IdKind::kTask : which == P_PGID ? IdKind::kGroup : IdKind::kNone;
-  ChildWait w{__NR_waitid, {which, id, sys_word(info), options, sys_word(usage)}, 1, kind, info, 0, 0};
+  ChildWait w{__NR_waitid, {which, id, sys_word(info), options, sys_word(usage)}, 1, kind, info, 0, 0, nullptr};
   long result = wait_in_kernel(w);
   if (w.child && is_end(*info) && !(options & WNOWAIT)) forget_child(w.child, w.real);
   return result;
+}
+
+long take_signals(long number, long a, void* buffer, long c, long d, void (*translate)(void* buffer, long result)) {
+  ChildWait w{number, {a, sys_word(buffer), c, d}, 0, IdKind::kNone, nullptr, 0, 0, translate};
+  return wait_in_kernel(w);
 }
 
 bool is_in_child_wait(const Frame& frame) {

@@ -1,4 +1,4 @@
-// Waiting for children by the numbers that the program knows them by, across a restart.
+// Waiting for children, and taking signals, by the numbers that the program knows processes by, across a restart.
 #pragma once
 #include <signal.h>
 #include <stdint.h>
@@ -12,7 +12,10 @@ namespace mig {
 long wait_for_child(int32_t target, int* status, int options, rusage* usage);
 long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage* usage);
 
-/// The thread waits for a child, or is about to; no result that must be translated has come.
+/// As read(2) of a signalfd, or rt_sigtimedwait(2); `translate` is called when something has come.
+long take_signals(long number, long a, void* buffer, long c, long d, void (*translate)(void* buffer, long result));
+
+/// The thread waits for a child or a signal, or is about to; no result that must be translated has come.
 bool is_in_child_wait(const Frame& frame);
 /// After a restart: the number that the wait goes on with.
 void renew_child_wait(Frame& frame);

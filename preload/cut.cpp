@@ -147,12 +147,20 @@ int32_t choose_thread(int32_t pid) {
   return found;
 }
 
+/// A stopped process is continued when its parent stands still and cannot see it.
+bool may_continue(const ProcessStat& stat) {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == stat.ppid && is_other(i)) return has_done(m, CutStep::kStopping);
+  return true;
+}
+
 /// Entries of processes that were killed stay, and their numbers may be strangers' by now.
 void stop_member(Member& m) {
   int32_t pid = m.pid, tid = choose_thread(pid);
   HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
+  if (stat.state == 'T' && !may_continue(stat)) return;
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -200,7 +208,7 @@ uint32_t look(bool thorough, uint32_t& first) {
   return open;
 }
 
-/// The thread that was signalled has ended, and the signal with it.
+/// The thread that was signalled has ended, and the signal with it; or the process was stopped only then.
 void signal_again() {
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
@@ -208,6 +216,7 @@ void signal_again() {
     char path[64];
     Text(path) << "/proc/" << m.pid << "/task/" << m.target_tid << "/stat";
     if (char s = state_letter(path); s == 'X' || s == 'Z') stop_member(m);
+    else if (s == 'T' && may_continue(process_stat(m.pid))) continue_member(m);
   }
 }
 

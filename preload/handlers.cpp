@@ -12,9 +12,11 @@
 
 #include "preload/alternate_stack.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 #include "preload/signals.h"
 #include "preload/state.h"
 #include "preload/stop.h"
+#include "preload/unsplit.h"
 
 namespace mig {
 namespace {

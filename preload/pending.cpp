@@ -28,6 +28,7 @@
 #include "preload/handlers.h"
 #include "preload/ids.h"
 #include "preload/stop.h"
+#include "preload/stopped.h"
 #include "preload/timers.h"
 
 namespace mig {
@@ -104,6 +105,7 @@ void drain(SignalQueue& queue, Which which) {
   siginfo_t info;
   for (int signal; (signal = first_of(which(pending_sets(tid)) & ~skipped));) {
     if (!take(signal, info)) skipped |= bit(signal);
+    else if (is_news_of_cut(info)) continue;
     else if (is_repeated(queue, info)) skipped |= ++repeated < kRepeated ? 0 : bit(signal);
     else if (!push(queue, info)) return;
   }
@@ -187,6 +189,7 @@ void note_thread_signals(ThreadSlot* slot) {
 }
 
 void return_thread_signals(ThreadSlot* slot) {
+  if (slot->pending.count) note_thread_signals(slot);
   for (uint32_t i = 0; i < slot->pending.count; ++i) {
     const siginfo_t& info = slot->pending.at[i];
     bool blocked = !lets_through(slot, info.si_signo);

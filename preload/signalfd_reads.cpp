@@ -1,8 +1,9 @@
 // What a signalfd tells of a signal's sender, after a restart.
 //
-// read(2) is too frequent to be wrapped for this: only in a program that has a signalfd and whose ids have moved are its calls
-// of read led here (preload/redirect.h). Whether a descriptor is one is asked of the kernel, and only if as much was read
-// as a signalfd gives: a name in /proc for those without a file type, which no file, pipe or socket is.
+// read(2) is too frequent to be wrapped for this: only in a program that has a signalfd are its calls of read led here
+// (preload/redirect.h), from the first one on, since a read may last through a restart. Whether a descriptor is one is asked of
+// the kernel, and only if as much is asked for as a signalfd gives: a name in /proc for those without a file type, which no
+// file, pipe or socket is.
 #include "preload/signalfd_reads.h"
 
 #include <sys/signalfd.h>
@@ -10,10 +11,12 @@
 #include <unistd.h>
 
 #include "image/base/text.h"
+#include "preload/child_waits.h"
 #include "preload/handlers.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/redirect.h"
+#include "preload/result.h"
 
 namespace mig {
 namespace {
@@ -33,21 +36,22 @@ bool is_signalfd(int fd) {
   return text_equal(name, "anon_inode:[signalfd]");
 }
 
-ssize_t translated(int fd, void* buffer, ssize_t size) {
-  constexpr ssize_t kOne = sizeof(signalfd_siginfo);
-  if (size <= 0 || size % kOne || !is_signalfd(fd)) return size;
+constexpr size_t kOne = sizeof(signalfd_siginfo);
+
+void translate(void* buffer, long size) {
   auto info = static_cast<signalfd_siginfo*>(buffer);
-  for (ssize_t i = 0; i < size / kOne; ++i)
+  for (size_t i = 0; i < static_cast<size_t>(size) / kOne; ++i)
     if (has_sender(static_cast<int>(info[i].ssi_signo), info[i].ssi_code))
       info[i].ssi_pid = static_cast<uint32_t>(virtual_id(static_cast<int32_t>(info[i].ssi_pid)));
-  return size;
 }
 
 ssize_t read_signals(int fd, void* buffer, size_t size) {
-  return translated(fd, buffer, original_read(fd, buffer, size));
+  if (size < kOne || !is_signalfd(fd)) return original_read(fd, buffer, size);
+  return with_errno(take_signals(__NR_read, fd, buffer, static_cast<long>(size), 0, translate));
 }
 ssize_t read_signals_checked(int fd, void* buffer, size_t size, size_t room) {
-  return translated(fd, buffer, original_read_chk(fd, buffer, size, room));
+  if (size < kOne || size > room || !is_signalfd(fd)) return original_read_chk(fd, buffer, size, room);
+  return with_errno(take_signals(__NR_read, fd, buffer, static_cast<long>(size), 0, translate));
 }
 
 template <class Function>
@@ -58,7 +62,7 @@ Redirection to(const char* name, Function original, Function target) {
 }  // namespace
 
 void translate_signalfds() {
-  if (!has_signalfd || !ids_moved()) return;
+  if (!has_signalfd) return;
   const Redirection list[] = {
       to("read", original_read.get(), read_signals),
       to("__read", original_read.get(), read_signals),
@@ -68,7 +72,6 @@ void translate_signalfds() {
 }
 
 void note_signalfd() {
-  if (has_signalfd && !ids_moved()) return;
   has_signalfd = true;
   original_read.get(), original_read_chk.get();
   translate_signalfds();

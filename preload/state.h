@@ -42,7 +42,7 @@ struct ThreadSlot : Interruption {
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
-  uint32_t look_again;  ///< 1: it is to note signals that came after it stopped; futex word
+  uint32_t look_again;  ///< what it is to do with its signals while it stands still (preload/stop.cpp), 0: nothing; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;

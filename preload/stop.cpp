@@ -38,6 +38,7 @@
 #include "preload/pending.h"
 #include "preload/pi_mutexes.h"
 #include "preload/start.h"
+#include "preload/stopped.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -49,6 +50,7 @@ extern "C" int mig_save_context(mig::CallContext*) __attribute__((returns_twice)
 namespace mig {
 namespace {
 
+constexpr uint32_t kNoteSignals = 1, kReturnSignals = 2;
 constexpr int kStopCode = SI_QUEUE;
 constexpr int64_t kLeaveLimit = 60 * kSecond;
 constexpr long kRequestDelay = 50'000;
@@ -304,9 +306,17 @@ void wait_until_all_left(uint32_t claimed) {
 }
 
 void look_again(ThreadSlot* slot) {
-  note_thread_signals(slot);
+  if (load(&slot->look_again) == kReturnSignals) return_thread_signals(slot);
+  else note_thread_signals(slot);
   store(&slot->look_again, 0);
   futex_wake(&slot->look_again);
+}
+
+/// A thread that stands still works on its own queue.
+void let_look(ThreadSlot* slot, uint32_t what) {
+  store(&slot->look_again, what);
+  futex_wake(&state.stop);
+  while (load(&slot->look_again)) futex_wait(&slot->look_again, what, kMillisecond);
 }
 
 void park(ThreadSlot* slot, ucontext_t* frame) {
@@ -361,7 +371,10 @@ bool is_withdrawn(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
-  if (is_withdrawn(info) || is_late(info)) return nullptr;
+  if (is_withdrawn(info) || is_late(info)) {
+    stay_stopped();
+    return nullptr;
+  }
   if (must_not_stop_here(frame)) {
     request_again(info);
     return nullptr;
@@ -471,13 +484,14 @@ bool stop_threads() {
 }
 
 void note_late_signals() {
-  for (uint32_t i = 1; i < load(&state.claimed); ++i) {
-    ThreadSlot* slot = slot_at(i);
-    if (slot->dead || !thread_has_signals(slot->real_tid)) continue;
-    store(&slot->look_again, 1);
-    futex_wake(&state.stop);
-    while (load(&slot->look_again)) futex_wait(&slot->look_again, 1, kMillisecond);
-  }
+  for (uint32_t i = 1; i < load(&state.claimed); ++i)
+    if (ThreadSlot* slot = slot_at(i); !slot->dead && thread_has_signals(slot->real_tid)) let_look(slot, kNoteSignals);
+}
+
+void return_signals_of_threads() {
+  return_thread_signals(slot_at(0));
+  for (uint32_t i = 1; i < load(&state.claimed); ++i)
+    if (ThreadSlot* slot = slot_at(i); !slot->dead && slot->pending.count) let_look(slot, kReturnSignals);
 }
 
 void release_threads() {

@@ -14,6 +14,8 @@ bool stop_threads();
 
 /// Signals that other processes sent to stopped threads before those processes stood still: each thread notes its own.
 void note_late_signals();
+/// All threads put back the signals that they have taken, before any thread or process runs: later ones come behind them.
+void return_signals_of_threads();
 
 /// Lets the stopped threads go on. The stop is over when the leader has left its handler.
 void release_threads();

@@ -20,10 +20,12 @@
 #include <unistd.h>
 
 #include "preload/call_table.h"
+#include "preload/child_waits.h"
 #include "preload/handlers.h"
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/result.h"
 #include "preload/waits.h"
 
 namespace mig {
@@ -39,12 +41,18 @@ MIG_ORIGINAL(epoll_pwait);
 MIG_ORIGINAL(nanosleep);
 MIG_ORIGINAL(clock_nanosleep);
 MIG_ORIGINAL(pause);
-MIG_ORIGINAL(sigtimedwait);
 MIG_ORIGINAL(semtimedop);
 Hook<int (*)(pollfd*, nfds_t, int, size_t)> original_poll_chk("__poll_chk");
 Hook<int (*)(pollfd*, nfds_t, const timespec*, const sigset_t*, size_t)> original_ppoll_chk("__ppoll_chk");
 Hook<int (*)(int, epoll_event*, int, const timespec*, const sigset_t*)> original_epoll_pwait2("epoll_pwait2");
 Hook<int (*)(void*, long, long, void*, timespec*)> original_io_getevents("io_getevents");
+
+/// glibc shows what pthread_kill and tgkill have sent as sent by kill.
+void tell_sender(void* memory, long) {
+  auto info = static_cast<siginfo_t*>(memory);
+  if (ids_moved()) translate_sender(info);
+  if (info->si_code == SI_TKILL) info->si_code = SI_USER;
+}
 
 int not_there() {
   errno = ENOSYS;
@@ -178,9 +186,9 @@ MIG_EXPORT int pause() {
 }
 MIG_EXPORT int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   NotedWait note(__NR_rt_sigtimedwait, timeout != nullptr);
-  int signal = original_sigtimedwait(VisibleMask(set).get(), info, timeout);
-  if (signal > 0 && info && ids_moved()) translate_sender(info);
-  return signal;
+  siginfo_t own;
+  return int_with_errno(take_signals(__NR_rt_sigtimedwait, sys_word(VisibleMask(set).get()), info ? info : &own,
+                                     sys_word(timeout), 8, tell_sender));
 }
 MIG_EXPORT int semtimedop(int set, sembuf* operations, size_t count, const timespec* timeout) noexcept {
   NotedWait note(__NR_semtimedop, timeout != nullptr);

@@ -36,7 +36,6 @@ MIG_ORIGINAL(sigaction);
 MIG_ORIGINAL(signal);
 MIG_ORIGINAL(sigsuspend);
 MIG_ORIGINAL(sigwait);
-MIG_ORIGINAL(sigwaitinfo);
 MIG_ORIGINAL(signalfd);
 MIG_ORIGINAL(posix_spawnattr_setsigmask);
 Hook<int (*)(pthread_attr_t*, const sigset_t*)> original_setsigmask("pthread_attr_setsigmask_np");
@@ -201,9 +200,7 @@ MIG_EXPORT int sigwait(const sigset_t* set, int* signal) {
   return original_sigwait(VisibleMask(set).get(), signal);
 }
 MIG_EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
-  int signal = original_sigwaitinfo(VisibleMask(set).get(), info);
-  if (signal > 0 && info && ids_moved()) translate_sender(info);
-  return signal;
+  return sigtimedwait(set, info, nullptr);
 }
 MIG_EXPORT int signalfd(int fd, const sigset_t* mask, int flags) noexcept {
   note_signalfd();

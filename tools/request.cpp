@@ -231,7 +231,9 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
                     "It is as it was; see `mig ls`, and ask again later or with a longer MIG_ANSWER_LIMIT.");
     }
     futex_wait(&request_.phase, static_cast<uint32_t>(Phase::kRequested), kSlice);
-    if (phase() == Phase::kRequested && !read_thread_stat(member_.pid, tid)) tid = ask_thread();
+    if (phase() != Phase::kRequested) break;
+    if (!read_thread_stat(member_.pid, tid)) tid = ask_thread();
+    else continue_stopped(*job_, member_);
   }
 }
 

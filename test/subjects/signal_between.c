@@ -6,7 +6,7 @@
 
 #include "tree.h"
 
-enum { kQueued, kHandled, kThread, kDirected, kRead, kFlows, kWindow = 64, kProgress = 3000 };
+enum { kQueued, kHandled, kThread, kDirected, kRead, kFlows, kWindow = 64, kProgress = 10000 };
 struct Shared {
   atomic_long sent[kFlows], taken[kFlows];
   atomic_int wrong;
