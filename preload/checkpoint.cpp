@@ -206,6 +206,7 @@ void lead_checkpoint(ucontext_t* frame) {
       ok = only_look ? check_members() : save_image(place, began);
     } else {
       restarted = true;
+      forget_shared_table();
       place.directory.release();  // it was open in another life; the number may be the program's soon
       room.release();
       come_back();

@@ -211,6 +211,11 @@ bool open_shared_table(int directory) {
   return true;
 }
 
+void forget_shared_table() {
+  table = nullptr;
+  mapped = false;
+}
+
 void close_shared_table() {
   if (mapped && !has_entered) {
     store(&table->left, 1);

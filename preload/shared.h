@@ -18,6 +18,8 @@ void remove_shared_table(int directory);
 /// Each member, before it saves and after it. False: the failure is set.
 bool open_shared_table(int directory);
 void close_shared_table();
+/// After a restart: it was mapped in another life.
+void forget_shared_table();
 bool in_shared_table(uint64_t address);
 
 /// At the beginning of saving or looking: a process alone gets its empty table.

@@ -272,8 +272,11 @@ Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& 
   }
 }
 
+/// Whoever took the request answers it: with kRequestKill the others end before.
 bool Request::member_gone() const {
-  return !member_alive(member_);
+  uint32_t leader = __atomic_load_n(&(*job_)->cut.leader, __ATOMIC_ACQUIRE);
+  bool taken = phase() != Phase::kRequested && leader && leader <= kMaxMembers;
+  return !member_alive(taken ? (*job_)->members[leader - 1] : member_);
 }
 
 void Request::withdraw_unanswered() {
