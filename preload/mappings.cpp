@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 
 #include "image/base/text.h"
+#include "image/device.h"
 #include "preload/memory.h"
+#include "preload/regular.h"
 #include "preload/shared.h"
 
 namespace mig {
@@ -88,19 +90,29 @@ bool is_own(const Mapping& m) {
   return text_starts(m.path, "[vvar") || text_equal(m.path, "[vsyscall]") || text_equal(m.path, "[uprobes]");
 }
 
+bool leads_to(const char* path, const MappingRecord& r, struct stat& st) {
+  return sys(__NR_newfstatat, AT_FDCWD, path, &st, 0) == 0 && st.st_ino == r.inode;
+}
+
+/// A file whose first name is gone may have another one: sem_open() makes every semaphore in that way.
 void look_at_file(Mapping& m) {
   MappingRecord& r = m.record;
   struct stat st;
-  size_t length = strlen(m.path);
-  if (text_ends(m.path, " (deleted)") && sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0) {
-    const_cast<char*>(m.path)[length - 10] = 0;
-    r.flags |= kMappingFileDeleted;
-  } else if (sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0 || st.st_ino != r.inode) {
-    r.flags |= kMappingFileDeleted;
-  } else {
-    r.file_size = static_cast<uint64_t>(st.st_size);
-    r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
+  bool named = leads_to(m.path, r, st);
+  if (!named && text_ends(m.path, " (deleted)")) {
+    const_cast<char*>(m.path)[strlen(m.path) - 10] = 0;
+    named = leads_to(m.path, r, st);
   }
+  if (!named && r.kind == static_cast<uint32_t>(MappingKind::kFileShared)) {
+    const char* path = other_name(m.path, r.inode, stat_device(r.device));
+    if (path) m.path = path, named = leads_to(path, r, st);
+  }
+  if (!named) {
+    r.flags |= kMappingFileDeleted;
+    return;
+  }
+  r.file_size = static_cast<uint64_t>(st.st_size);
+  r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
 }
 
 /// The kernel's own names for memory without a file.
