@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 
 #include "image/base/text.h"
+#include "image/device.h"
 #include "preload/memory.h"
+#include "preload/regular.h"
 #include "preload/shared.h"
 #include "preload/vdso.h"
 
@@ -89,49 +91,29 @@ bool is_own(const Mapping& m) {
   return text_starts(m.path, "[vvar") || text_equal(m.path, "[vsyscall]") || text_equal(m.path, "[uprobes]");
 }
 
-/// A file that lost the name it was opened by may have another one beside it: sem_open(3) makes each semaphore so. m.path
-/// is without the kernel's mark.
-bool take_other_name(Mapping& m) {
-  constexpr int kMostNames = 10000;
-  char directory[4200];
-  text_copy(directory, m.path, sizeof directory);
-  size_t length = strlen(directory);
-  while (length && directory[length - 1] != '/') --length;
-  directory[length] = 0;
-  ScopedFd fd(open_path(directory, O_RDONLY | O_DIRECTORY));
-  int names = 0;
-  bool found = false;
-  if (fd.ok())
-    each_entry(fd.get(), [&](const char* name, unsigned char) {
-      struct stat st;
-      found = sys(__NR_newfstatat, fd.get(), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == m.record.inode &&
-              (st.st_mode & S_IFMT) == S_IFREG;
-      if (found) text_copy(directory + length, name, sizeof directory - length);
-      return !found && ++names < kMostNames;
-    });
-  auto path = found ? static_cast<char*>(scratch(strlen(directory) + 1)) : nullptr;
-  if (path) text_copy(path, directory, strlen(directory) + 1);
-  if (path) m.path = path;
-  return path;
+bool leads_to(const char* path, const MappingRecord& r, struct stat& st) {
+  return sys(__NR_newfstatat, AT_FDCWD, path, &st, 0) == 0 && st.st_ino == r.inode;
 }
 
+/// A file whose first name is gone may have another one: sem_open() makes every semaphore in that way.
 void look_at_file(Mapping& m) {
   MappingRecord& r = m.record;
   struct stat st;
-  size_t length = strlen(m.path);
-  if (text_ends(m.path, " (deleted)") && sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0) {
-    const_cast<char*>(m.path)[length - 10] = 0;
-    if (r.kind != static_cast<uint32_t>(MappingKind::kFileShared) || !take_other_name(m)) {
-      r.flags |= kMappingFileDeleted;
-      return;
-    }
+  bool named = leads_to(m.path, r, st);
+  if (!named && text_ends(m.path, " (deleted)")) {
+    const_cast<char*>(m.path)[strlen(m.path) - 10] = 0;
+    named = leads_to(m.path, r, st);
   }
-  if (sys(__NR_newfstatat, AT_FDCWD, m.path, &st, 0) < 0 || st.st_ino != r.inode) {
+  if (!named && r.kind == static_cast<uint32_t>(MappingKind::kFileShared)) {
+    const char* path = other_name(m.path, r.inode, stat_device(r.device));
+    if (path) m.path = path, named = leads_to(path, r, st);
+  }
+  if (!named) {
     r.flags |= kMappingFileDeleted;
-  } else {
-    r.file_size = static_cast<uint64_t>(st.st_size);
-    r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
+    return;
   }
+  r.file_size = static_cast<uint64_t>(st.st_size);
+  r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
 }
 
 /// The kernel's own names for memory without a file.

@@ -72,30 +72,10 @@ bool cut_remark(OpenDescription& d) {
   return true;
 }
 
-/// Another name of the file in the directory where it was opened.
 bool find_other_name(OpenDescription& d) {
-  char directory[4200];
-  text_copy(directory, d.path, sizeof directory);
-  size_t slash = 0;
-  for (size_t i = 0; directory[i]; ++i)
-    if (directory[i] == '/') slash = i;
-  directory[slash ? slash : 1] = 0;
-  ScopedFd dir(open_path(directory, O_RDONLY | O_DIRECTORY));
-  if (!dir.ok()) return false;
-  bool found = false;
-  each_entry(dir.get(), [&](const char* name, unsigned char) {
-    struct stat st;
-    if (text_starts(name, ".nfs") || sys(__NR_newfstatat, dir.get(), name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        st.st_ino != d.record.inode || st.st_dev != d.record.device)
-      return true;
-    auto path = static_cast<char*>(scratch(strlen(directory) + strlen(name) + 2));
-    if (!path) return false;
-    Text(path, strlen(directory) + strlen(name) + 2) << directory << (slash ? "/" : "") << name;
-    d.path = path;
-    found = true;
-    return false;
-  });
-  return found;
+  const char* path = other_name(d.path, d.record.inode, d.record.device);
+  if (path) d.path = path;
+  return path;
 }
 
 /// Reads the contents even if the program may only write.
@@ -135,6 +115,29 @@ bool is_memfd(const OpenDescription& d) {
 }
 
 }  // namespace
+
+const char* other_name(const char* path, uint64_t inode, uint64_t device) {
+  char directory[4200];
+  text_copy(directory, path, sizeof directory);
+  size_t slash = 0;
+  for (size_t i = 0; directory[i]; ++i)
+    if (directory[i] == '/') slash = i;
+  directory[slash ? slash : 1] = 0;
+  ScopedFd dir(open_path(directory, O_RDONLY | O_DIRECTORY));
+  if (!dir.ok()) return nullptr;
+  char* found = nullptr;
+  each_entry(dir.get(), [&](const char* name, unsigned char) {
+    struct stat st;
+    if (text_starts(name, ".nfs") || sys(__NR_newfstatat, dir.get(), name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != inode ||
+        st.st_dev != device)
+      return true;
+    size_t size = strlen(directory) + strlen(name) + 2;
+    found = static_cast<char*>(scratch(size));
+    if (found) Text(found, size) << directory << (slash ? "/" : "") << name;
+    return false;
+  });
+  return found;
+}
 
 bool enter_regular(OpenDescription& d) {
   bool nameless = is_memfd(d) || (d.path[0] == '/' && !text_starts(d.path, "/secretmem") && !is_kernel_file(file_system_of(d)) &&

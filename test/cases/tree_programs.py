@@ -12,6 +12,7 @@ from functools import partial
 from typing import Callable, Optional
 
 from cases.programs import PROGRAMS, PYTHON, compare, copied, fresh
+from runner import host
 from runner.case import ORDINARY, Failure, Skip
 from runner.job import Job
 from runner.main import Test
@@ -34,8 +35,9 @@ def shared_memory(directory):
 
 
 def remove_shared_memory(directory):
-    for path in glob.glob(f"/dev/shm/{shared_memory(directory)}*"):
-        os.unlink(path)
+    for prefix in ("", "sem."):
+        for path in glob.glob(f"/dev/shm/{prefix}{shared_memory(directory)}*"):
+            os.unlink(path)
 
 
 def source_tree(directory):
@@ -60,7 +62,7 @@ TABLE = {
     "python-multiprocessing": Tree([PYTHON, PROGRAMS / "pool.py", "SHARED"], clean=remove_shared_memory),
     "python-subprocess": Tree([PYTHON, PROGRAMS / "subprocesses.py"]),
     "python-asyncio": Tree([PYTHON, PROGRAMS / "async_subprocesses.py"]),
-    "python-futures": Tree([PYTHON, PROGRAMS / "futures.py"]),
+    "python-futures": Tree([PYTHON, PROGRAMS / "futures.py", "SHARED"], clean=remove_shared_memory),
     "perl": Tree(["/usr/bin/perl", PROGRAMS / "fork.pl"]),
     "ruby": Tree(["/usr/bin/ruby", PROGRAMS / "fork.rb"]),
     "parallel": Tree(["/usr/bin/parallel", "--will-cite", "-j4", "--keep-order", "-a", "numbers", "sh", "hash.sh"], hashes),
@@ -119,15 +121,10 @@ def tree(name, kill, case):
             job.restart()
         else:
             job.checkpoint()
-    wait_for(case, job, got, lambda: not alive(job), "end of the program", 60)
+    wait_for(case, job, got, lambda: not host.alive(job.pid), "end of the program", 60)
     if status := case.end_status(job.pid):
         raise Failure(f"the program ended with {status}: {got.read_text(errors='replace')[-800:]}")
     equal(row, plain, moved, wanted, got)
-
-
-def alive(job):
-    from runner import host
-    return host.alive(job.pid)
 
 
 def wait_for(case, job, got, condition, what, limit=40):

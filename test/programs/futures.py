@@ -1,5 +1,5 @@
 # concurrent.futures: executors of processes, one that starts afresh (spawn), one beside threads.
-import concurrent.futures as cf, hashlib, multiprocessing as mp, os, time
+import concurrent.futures as cf, hashlib, multiprocessing as mp, sys, time
 
 
 def digest(n):
@@ -15,6 +15,7 @@ def fail(n):
 
 
 if __name__ == "__main__":
+    mp.current_process()._config["semprefix"] = "/" + sys.argv[1]
     for n, method in enumerate(("fork", "spawn", "fork", "fork")):
         with cf.ProcessPoolExecutor(3, mp.get_context(method)) as pool, cf.ThreadPoolExecutor(2) as threads:
             for i, d in enumerate(pool.map(digest, range(n, n + 80), chunksize=3)):

@@ -1,5 +1,6 @@
 # multiprocessing: pools, shared memory, values, queues, barriers and a manager, by fork, spawn and forkserver.
-import hashlib, multiprocessing as mp, os, sys
+# The argument names what stays in /dev/shm, so that the test can remove what a killed job leaves.
+import hashlib, multiprocessing as mp, sys
 from multiprocessing import shared_memory
 
 
@@ -73,6 +74,7 @@ def round_of(context, n, name):
 
 
 if __name__ == "__main__":
+    mp.current_process()._config["semprefix"] = "/" + sys.argv[1]
     for n, method in enumerate(("fork", "fork", "spawn", "fork", "forkserver", "fork")):
         round_of(mp.get_context(method), n, sys.argv[1])
         print("round", n, flush=True)
