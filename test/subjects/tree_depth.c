@@ -7,8 +7,8 @@ static pid_t children[kWide];
 
 static void descend(int depth) {
   char name[32];
+  while (depth < kDepth && fork() == 0) ++depth;
   snprintf(name, sizeof name, "deep-%d", depth);
-  if (depth < kDepth && fork() == 0) descend(depth + 1);
   tree_member(name, NULL);
 }
 

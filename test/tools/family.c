@@ -241,7 +241,8 @@ static int do_failing(void) {
   FAILS(execvp("no-such-program-at-all", words), ENOENT);
   FAILS(execl(text, text, NULL), ENOEXEC);
   FAILS(execlp("/etc/passwd/x", "x", NULL), ENOTDIR);
-  FAILS(execve((char *)1, words, none), EFAULT);
+  const char *volatile nowhere = (char *)1;
+  FAILS(execve(nowhere, words, none), EFAULT);
   static char *many[300000];
   for (size_t i = 0; i < sizeof many / sizeof *many - 1; ++i) many[i] = "a long argument of one of many thousand words that are too many";
   FAILS(execve(self, many, none), E2BIG);
