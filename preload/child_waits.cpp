@@ -103,7 +103,7 @@ MIG_INLINE long enter_kernel(const ChildWait* w, long a, long b) {
   return result;
 }
 
-MIG_UNSPLIT __attribute__((noclone)) long wait_in_kernel(ChildWait* w) {
+MIG_UNSPLIT long wait_in_kernel(ChildWait* w) {
   long real = to_real(w->kind, w->args[w->target]);
   long result = enter_kernel(w, w->target == 0 ? real : w->args[0], w->target == 1 ? real : w->args[1]);
   if (failed(result)) return result;

@@ -87,7 +87,7 @@ long take_input(int master, int slave, const termios2& settings, Input& input, c
 bool choose_marks(const Input& input, const termios2& settings, PtyMarks& marks) {
   bool taken[256] = {true};
   for (char c : input.bytes) taken[static_cast<uint8_t>(c)] = true;
-  taken['\n'] = taken[settings.c_cc[VEOL]] = taken[settings.c_cc[VEOL2]] = true;
+  taken[uint8_t{'\n'}] = taken[settings.c_cc[VEOL]] = taken[settings.c_cc[VEOL2]] = true;
   uint8_t* wanted[] = {&marks.end, &marks.quote, &marks.stop};
   unsigned byte = 0;
   for (uint8_t* mark : wanted) {

@@ -27,7 +27,6 @@ namespace {
 
 constexpr int64_t kStopLimit = kSecond;
 constexpr int64_t kSignalLimit = 10 * kMillisecond;
-constexpr uint64_t kChildBit = uint64_t{1} << (SIGCHLD - 1);
 
 struct KernelAction {
   uint64_t handler, flags, restorer, mask;

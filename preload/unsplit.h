@@ -7,7 +7,12 @@
 #pragma once
 #include <stdint.h>
 
-#define MIG_UNSPLIT __attribute__((section("mig_unsplit"), noinline, used))
+#ifdef __clang__
+#define MIG_NOCLONE
+#else
+#define MIG_NOCLONE , noclone
+#endif
+#define MIG_UNSPLIT __attribute__((section("mig_unsplit"), noinline, used MIG_NOCLONE))
 #define MIG_INLINE inline __attribute__((always_inline))
 
 // By the linker. The compiler forgets an attribute of names like these, so the assembler is told.

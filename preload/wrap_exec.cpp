@@ -78,7 +78,8 @@ MIG_EXPORT int execveat(int directory, const char* path, char* const argv[], cha
   return int_with_errno(execute_at(directory, path, argv, environment, flags));
 }
 MIG_EXPORT int fexecve(int fd, char* const argv[], char* const environment[]) noexcept {
-  if (fd < 0 || !argv || !environment) return int_with_errno(-EINVAL);
+  char* const* volatile words = argv;  // libc declares it to be no null pointer, and checks nevertheless
+  if (fd < 0 || !words || !environment) return int_with_errno(-EINVAL);
   return int_with_errno(execute_at(fd, "", argv, environment, AT_EMPTY_PATH));
 }
 

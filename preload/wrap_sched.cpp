@@ -114,7 +114,7 @@ MIG_EXPORT int sched_getattr(pid_t task, sched_attr* attributes, unsigned size, 
 }
 MIG_EXPORT long ptrace(__ptrace_request request, ...) noexcept {
   __builtin_va_list args;
-  __builtin_va_start(args, request);
+  __builtin_va_start(args, request);  // NOLINT(clang-diagnostic-varargs): libc declares it so
   auto pid = __builtin_va_arg(args, pid_t);
   auto address = __builtin_va_arg(args, void*), data = __builtin_va_arg(args, void*);
   __builtin_va_end(args);
