@@ -12,6 +12,8 @@
 namespace mig {
 namespace {
 
+constexpr int kFewestLooks = 3, kMostLooks = 50;
+
 /// What follows `name` in the fdinfo, or nullptr. Valid until the next call.
 const char* fdinfo_value(int fd, const char* name) {
   static char value[256];
@@ -54,6 +56,45 @@ int64_t pair_of(const char* v) {
   return seconds * kSecond + scan.skip(',').number();
 }
 
+struct Timer {
+  uint64_t clock = 0, ticks = 0, flags = 0;
+  int64_t remaining = 0, interval = 0;  ///< ns; nothing remains: it is not set
+  bool shown = false;
+};
+
+Timer look_at_timer(int fd) {
+  Timer t;
+  each_fdinfo_line(fd, [&](const char* line) {
+    auto after = [&](const char* name) { return text_starts(line, name) ? line + text_length(name) : nullptr; };
+    if (auto v = after("clockid:")) t.clock = static_cast<uint64_t>(Scan(v).number()), t.shown = true;
+    else if (auto w = after("ticks:")) t.ticks = static_cast<uint64_t>(Scan(w).number());
+    else if (auto x = after("settime flags:")) t.flags = Scan(x).octal();
+    else if (auto y = after("it_value:")) t.remaining = pair_of(y);
+    else if (auto z = after("it_interval:")) t.interval = pair_of(z);
+    return true;
+  });
+  return t;
+}
+
+/// The kernel counts the ticks of a timer that has fired, and sets it anew, in timerfd_gettime only. One that fires after that, or is
+/// due and has not fired yet, shows the same zeros as one that is not set; but setting a timer takes its ticks away.
+bool settled_timer(int fd, Timer& t) {
+  bool armed = false;
+  for (int attempt = 0; attempt < kMostLooks; ++attempt) {
+    itimerspec now{};
+    sys(__NR_timerfd_gettime, fd, &now);
+    t = look_at_timer(fd);
+    if (!t.shown) return false;
+    if (t.remaining) return true;
+    bool fired_meanwhile = now.it_value.tv_sec || now.it_value.tv_nsec;
+    armed |= fired_meanwhile || (t.ticks && t.interval);
+    bool may_settle = t.interval ? armed || attempt < kFewestLooks : fired_meanwhile || (!t.ticks && attempt < kFewestLooks);
+    if (!may_settle) break;
+  }
+  if (armed && (t.interval || !t.ticks)) t.remaining = 1;
+  return true;
+}
+
 }  // namespace
 
 bool save_eventfd(Saving& saving, OpenDescription& d) {
@@ -65,16 +106,11 @@ bool save_eventfd(Saving& saving, OpenDescription& d) {
 }
 
 bool save_timerfd(Saving& saving, OpenDescription& d) {
-  itimerspec now{};
-  sys(__NR_timerfd_gettime, d.fd, &now);  // makes the kernel count the ticks of a timer that has fired
-  auto clock = fdinfo_value(d.fd, "clockid:");
-  if (!clock) return unsupported(d, "this kernel does not show the state of a timerfd");
+  Timer timer;
+  if (!settled_timer(d.fd, timer)) return unsupported(d, "this kernel does not show the state of a timerfd");
   uint64_t* value = d.record.value;
-  value[0] = static_cast<uint64_t>(Scan(clock).number());
-  if (auto v = fdinfo_value(d.fd, "ticks:")) value[1] = static_cast<uint64_t>(Scan(v).number());
-  if (auto v = fdinfo_value(d.fd, "settime flags:")) value[2] = Scan(v).octal();
-  if (auto v = fdinfo_value(d.fd, "it_value:")) value[3] = static_cast<uint64_t>(pair_of(v));
-  if (auto v = fdinfo_value(d.fd, "it_interval:")) value[4] = static_cast<uint64_t>(pair_of(v));
+  value[0] = timer.clock, value[1] = timer.ticks, value[2] = timer.flags;
+  value[3] = static_cast<uint64_t>(timer.remaining), value[4] = static_cast<uint64_t>(timer.interval);
   bool real = value[0] == CLOCK_REALTIME || value[0] == CLOCK_REALTIME_ALARM;
   if (real && value[3]) value[5] = static_cast<uint64_t>(clock_now(CLOCK_REALTIME)) + value[3];
   return saving.write(d, DescriptionKind::kTimerfd);

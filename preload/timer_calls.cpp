@@ -41,6 +41,7 @@ using namespace mig;
 
 MIG_EXPORT int timer_create(clockid_t clock, sigevent* event, timer_t* timer) noexcept {
   if (event && event->sigev_notify == SIGEV_THREAD && state.generation) return create_thread_timer(clock, *event, timer);
+  Mark mark;
   sigevent copy;
   if (event && event->sigev_notify == SIGEV_THREAD_ID && ids_moved()) {
     copy = *event;

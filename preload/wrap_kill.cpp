@@ -9,16 +9,14 @@
 
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 #include "preload/result.h"
 #include "preload/send.h"
-#include "preload/state.h"
 #include "preload/tid_words.h"
 
 namespace mig {
 namespace {
 
-MIG_ORIGINAL(raise);
-MIG_ORIGINAL(sigqueue);
 MIG_ORIGINAL(pthread_kill);
 MIG_ORIGINAL(pthread_sigqueue);
 // Types without `noreturn`, which a compiler may count as part of them.
@@ -36,7 +34,7 @@ siginfo_t queued_info(int signal, sigval value) {
   siginfo_t info{};
   info.si_signo = signal;
   info.si_code = SI_QUEUE;
-  info.si_pid = state.vpid;
+  info.si_pid = getpid();
   info.si_uid = static_cast<uid_t>(sys(__NR_getuid));
   info.si_value = value;
   return info;
@@ -59,29 +57,29 @@ MIG_EXPORT int tgkill(pid_t process, pid_t tid, int signal) {
   return int_with_errno(send_to_thread(process, tid, signal));
 }
 MIG_EXPORT int raise(int signal) noexcept {
-  if (!ids_moved()) return original_raise(signal);
-  return int_with_errno(is_of_libc(signal) ? -EINVAL : send_to_own_thread(gettid(), signal));
+  return int_with_errno(is_of_libc(signal) ? -EINVAL : send_to_thread(getpid(), gettid(), signal));
 }
 MIG_EXPORT int gsignal(int signal) noexcept {
   return raise(signal);
 }
 MIG_EXPORT int sigqueue(pid_t pid, int signal, const sigval value) noexcept {
-  if (!ids_moved()) return original_sigqueue(pid, signal, value);
   siginfo_t info = queued_info(signal, value);
   return int_with_errno(queue_to_process(pid, signal, &info));
 }
 MIG_EXPORT int pthread_kill(pthread_t thread, int signal) noexcept {
+  if (is_of_libc(signal)) return EINVAL;
+  if (thread == pthread_self()) return as_error(send_to_thread(getpid(), gettid(), signal));
+  Mark mark;
   if (!ids_moved()) return original_pthread_kill(thread, signal);
   int32_t tid = virtual_tid_of(thread);
-  if (is_of_libc(signal)) return EINVAL;
   return tid > 0 ? as_error(send_to_own_thread(tid, signal)) : 0;
 }
 MIG_EXPORT int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
-  if (!ids_moved()) return original_pthread_sigqueue(thread, signal, value);
-  int32_t tid = virtual_tid_of(thread);
   if (is_of_libc(signal)) return EINVAL;
+  if (!tid_word(thread)) return original_pthread_sigqueue(thread, signal, value);
+  int32_t tid = virtual_tid_of(thread);
   siginfo_t info = queued_info(signal, value);
-  return tid > 0 ? as_error(queue_to_thread(state.vpid, tid, signal, &info)) : ESRCH;
+  return tid > 0 ? as_error(queue_to_thread(getpid(), tid, signal, &info)) : ESRCH;
 }
 
 MIG_EXPORT void abort() noexcept {

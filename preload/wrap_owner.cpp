@@ -47,7 +47,7 @@ long owner_number(int fd) {
 
 template <class Original>
 int control(Original& original, int fd, int command, long argument) {
-  if (!ids_moved() || !deals_with_ids(command)) return original(fd, command, argument);
+  if (!deals_with_ids(command)) return original(fd, command, argument);
   if (command == F_GETOWN) {  // a group's number looks like an error
     f_owner_ex owner{};
     long r = get_owner(fd, &owner);
@@ -59,17 +59,15 @@ int control(Original& original, int fd, int command, long argument) {
 }  // namespace
 
 long control_with_ids(int fd, int command, long argument) {
-  if (ids_moved()) {
-    switch (command) {
-      case F_SETOWN: return call_with_ids(kSetOwner, __NR_fcntl, fd, command, argument);
-      case F_GETOWN: return owner_number(fd);
-      case F_SETOWN_EX: return set_owner(fd, reinterpret_cast<f_owner_ex*>(argument));
-      case F_GETOWN_EX: return get_owner(fd, reinterpret_cast<f_owner_ex*>(argument));
-      case F_GETLK:
-      case F_OFD_GETLK: return get_lock(fd, command, reinterpret_cast<struct flock*>(argument));
-    }
+  switch (command) {
+    case F_SETOWN: return call_with_ids(kSetOwner, __NR_fcntl, fd, command, argument);
+    case F_GETOWN: return owner_number(fd);
+    case F_SETOWN_EX: return set_owner(fd, reinterpret_cast<f_owner_ex*>(argument));
+    case F_GETOWN_EX: return get_owner(fd, reinterpret_cast<f_owner_ex*>(argument));
+    case F_GETLK:
+    case F_OFD_GETLK: return get_lock(fd, command, reinterpret_cast<struct flock*>(argument));
+    default: return sys(__NR_fcntl, fd, command, argument);
   }
-  return sys(__NR_fcntl, fd, command, argument);
 }
 
 }  // namespace mig

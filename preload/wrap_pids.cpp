@@ -109,5 +109,5 @@ MIG_EXPORT int ioctl(int fd, unsigned long request, ...) noexcept {
   __builtin_va_start(args, request);
   void* argument = __builtin_va_arg(args, void*);
   __builtin_va_end(args);
-  return ids_moved() ? ioctl_with_ids(fd, request, static_cast<int32_t*>(argument)) : original_ioctl(fd, request, argument);
+  return ioctl_with_ids(fd, request, static_cast<int32_t*>(argument));
 }

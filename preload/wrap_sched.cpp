@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -19,10 +18,8 @@ struct sched_attr;
 namespace mig {
 namespace {
 
-constexpr IdCall kOnTask{{IdKind::kTask}};
-MIG_ORIGINAL(sched_getaffinity);
-MIG_ORIGINAL(getpriority);
-MIG_ORIGINAL(clock_getcpuclockid);
+constexpr IdCall kOnTask{{IdKind::kTask}}, kOnClock{{IdKind::kClock}};
+constexpr long kCpuClock = 2;  ///< CPUCLOCK_SCHED, of a process
 Hook<long (*)(int, long, void*, void*)> original_ptrace("ptrace");
 Hook<int (*)(int)> original_pidfd_getpid("pidfd_getpid");
 
@@ -63,7 +60,6 @@ MIG_EXPORT int sched_setaffinity(pid_t task, size_t size, const cpu_set_t* cpus)
   return on_task(__NR_sched_setaffinity, task, static_cast<long>(size), word(cpus));
 }
 MIG_EXPORT int sched_getaffinity(pid_t task, size_t size, cpu_set_t* cpus) noexcept {
-  if (!ids_moved()) return original_sched_getaffinity(task, size, cpus);
   int n = on_task(__NR_sched_getaffinity, task, static_cast<long>(size), word(cpus));
   if (n < 0) return -1;
   memset(reinterpret_cast<char*>(cpus) + n, 0, size - static_cast<size_t>(n));
@@ -71,7 +67,6 @@ MIG_EXPORT int sched_getaffinity(pid_t task, size_t size, cpu_set_t* cpus) noexc
 }
 
 MIG_EXPORT int getpriority(__priority_which_t which, id_t who) noexcept {
-  if (!ids_moved()) return original_getpriority(which, who);
   long r = call_with_ids(on_whose(which), __NR_getpriority, which, who);
   return failed(r) ? int_with_errno(r) : static_cast<int>(20 - r);
 }
@@ -112,19 +107,18 @@ MIG_EXPORT int sched_setattr(pid_t task, sched_attr* attributes, unsigned flags)
 MIG_EXPORT int sched_getattr(pid_t task, sched_attr* attributes, unsigned size, unsigned flags) noexcept {
   return on_task(__NR_sched_getattr, task, word(attributes), size, flags);
 }
-MIG_EXPORT long ptrace(__ptrace_request request, ...) noexcept {
+MIG_EXPORT long ptrace(int request, ...) noexcept {
   __builtin_va_list args;
-  __builtin_va_start(args, request);  // NOLINT(clang-diagnostic-varargs): libc declares it so
+  __builtin_va_start(args, request);
   auto pid = __builtin_va_arg(args, pid_t);
   auto address = __builtin_va_arg(args, void*), data = __builtin_va_arg(args, void*);
   __builtin_va_end(args);
-  return original_ptrace(static_cast<int>(request), real_id(pid), address, data);
+  return original_ptrace(request, real_id(pid), address, data);
 }
 
 /// The clock's number has the process's virtual number in it.
 MIG_EXPORT int clock_getcpuclockid(pid_t pid, clockid_t* clock) noexcept {
-  if (!ids_moved()) return original_clock_getcpuclockid(pid, clock);
-  int error = original_clock_getcpuclockid(real_id(pid), clock);
-  if (!error) *clock = static_cast<clockid_t>(clock_with(*clock, pid));
-  return error;
+  long number = clock_with(kCpuClock, pid), r = call_with_ids(kOnClock, __NR_clock_getres, number);
+  if (!failed(r)) *clock = static_cast<clockid_t>(number);
+  return r == -EINVAL ? ESRCH : as_error(r);
 }

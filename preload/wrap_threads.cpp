@@ -17,6 +17,7 @@
 #include "image/base/text.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/mark.h"
 #include "preload/result.h"
 #include "preload/send.h"
 #include "preload/tid_words.h"
@@ -63,6 +64,19 @@ long open_comm(pthread_t thread, int flags) {
   return open_path(path, flags);
 }
 
+int cancel(pthread_t thread) {
+  if (!ids_moved()) return original_pthread_cancel(thread);
+  int32_t tid = virtual_tid_of(thread);
+  if (tid > 0 && real_id(tid) != tid && sys(__NR_tgkill, ids.real_pid, tid, 0) == 0) {
+    ScopedRealTid real(thread);
+    return original_pthread_cancel(thread);
+  }
+  int error = original_pthread_cancel(thread);
+  if (error != ESRCH || tid <= 0) return error;
+  send_to_own_thread(tid, kCancelSignal);
+  return 0;
+}
+
 bool is_other_thread(pthread_t thread) {
   return ids_moved() && thread != pthread_self();
 }
@@ -82,24 +96,20 @@ MIG_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   return error;
 }
 
+/// Of the calling thread it may not return.
 MIG_EXPORT int pthread_cancel(pthread_t thread) {
-  if (!ids_moved()) return original_pthread_cancel(thread);
-  int32_t tid = virtual_tid_of(thread);
-  if (tid > 0 && real_id(tid) != tid && sys(__NR_tgkill, ids.real_pid, tid, 0) == 0) {
-    ScopedRealTid real(thread);
-    return original_pthread_cancel(thread);
-  }
-  int error = original_pthread_cancel(thread);
-  if (error != ESRCH || tid <= 0) return error;
-  send_to_own_thread(tid, kCancelSignal);
-  return 0;
+  if (thread == pthread_self()) return cancel(thread);
+  Mark mark;
+  return cancel(thread);
 }
 
 MIG_EXPORT int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t* cpus) noexcept {
+  Mark mark;
   if (!ids_moved()) return original_pthread_setaffinity_np(thread, size, cpus);
   return as_error(on_thread(thread, __NR_sched_setaffinity, static_cast<long>(size), reinterpret_cast<long>(cpus)));
 }
 MIG_EXPORT int pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t* cpus) noexcept {
+  Mark mark;
   if (!ids_moved()) return original_pthread_getaffinity_np(thread, size, cpus);
   long r = on_thread(thread, __NR_sched_getaffinity, static_cast<long>(size), reinterpret_cast<long>(cpus));
   if (failed(r)) return as_error(r);
@@ -108,10 +118,12 @@ MIG_EXPORT int pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t* 
 }
 
 MIG_EXPORT int pthread_setschedparam(pthread_t thread, int policy, const sched_param* parameters) noexcept {
+  Mark mark;
   if (!ids_moved()) return original_pthread_setschedparam(thread, policy, parameters);
   return as_error(on_thread(thread, __NR_sched_setscheduler, policy, reinterpret_cast<long>(parameters)));
 }
 MIG_EXPORT int pthread_getschedparam(pthread_t thread, int* policy, sched_param* parameters) noexcept {
+  Mark mark;
   if (!ids_moved()) return original_pthread_getschedparam(thread, policy, parameters);
   long r = on_thread(thread, __NR_sched_getscheduler);
   if (failed(r)) return as_error(r);
@@ -119,6 +131,7 @@ MIG_EXPORT int pthread_getschedparam(pthread_t thread, int* policy, sched_param*
   return as_error(on_thread(thread, __NR_sched_getparam, reinterpret_cast<long>(parameters)));
 }
 MIG_EXPORT int pthread_setschedprio(pthread_t thread, int priority) noexcept {
+  Mark mark;
   if (!ids_moved()) return original_pthread_setschedprio(thread, priority);
   sched_param parameters{};
   parameters.sched_priority = priority;

@@ -50,7 +50,7 @@ class Case:
         self.program = None  # for the backtrace of a core
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("MIG_") and k != "LD_PRELOAD"}
         self.env.update(MIG_RUN=str(self.scratch / "run"), XDG_RUNTIME_DIR=str(self.scratch / "run"),
-                        HOME=str(self.scratch), TMPDIR=str(self.scratch), LC_ALL="C.UTF-8", NO_COLOR="1")
+                        HOME=str(self.scratch), TMPDIR=str(self.scratch), SHELL="/bin/sh", LC_ALL="C.UTF-8", NO_COLOR="1")
         self.directory("run")
 
     # Files
