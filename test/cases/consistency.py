@@ -308,8 +308,52 @@ def other_directory(case):
         raise Failure(f"{newest(other)} images in the other directory")
 
 
+BOMB = """n=0
+while [ ! -e end ]; do
+  for i in 1 2 3 4 5 6 7 8 9 10; do (exit $i) & children="$children $!"; done
+  sum=0
+  for child in $children; do wait $child; sum=$((sum + $?)); done
+  children=
+  [ $sum = 55 ] || { echo "wrong at $n: $sum" > wrong; exit 9; }
+  n=$((n + 1)); echo $n > count.new; mv count.new count
+  sleep 0.05
+done
+"""
+
+
+def short_lived(case):
+    """200 children a second that end at once: 20 checkpoints beside them, within the limit, and a restart."""
+    directory = case.directory("d")
+    case.file("d/bomb", BOMB)
+    job = Job(case)
+    case.later(job.release)
+    job.start(["/bin/bash", "bomb"], options=("--keep", "2"), cwd=directory)
+    goes_on(case, job, directory)
+    for _ in range(20):
+        job.checkpoint(timeout=20)
+    goes_on(case, job, directory)
+    job.checkpoint_and_kill()
+    job.restart()
+    goes_on(case, job, directory)
+    case.file("d/end")
+    if status := case.end_status(job.pid):
+        raise Failure(f"it ended with {status}")
+
+
+def many(case):
+    """A job of 500 sleeping processes."""
+    processes = 500
+    large = Large(case, processes, 0)
+    case.later(large.job.release)
+    large.job.checkpoint_and_kill()
+    large.job.restart()
+    if len(large.job.members()) != processes:
+        raise Failure(f"{len(large.job.members())} processes are back")
+    large.await_progress(large.everybody)
+
+
 TESTS = (shell_loop, asked_by_many, asked_at_once, member_refused, member_without_space, member_killed, leader_killed,
-         leader_killed_late, first_ends, other_directory)
+         leader_killed_late, first_ends, other_directory, short_lived, many)
 
 
 def tests(options):
