@@ -352,9 +352,47 @@ def many(case):
     large.await_progress(large.everybody)
 
 
+def births(case):
+    """Processes that spawn, vfork, fork, execute and end at once, for ten seconds of checkpoints, and two restarts in the middle."""
+    directory = case.directory("d")
+    job = Job(case)
+    case.later(job.release)
+    leaves = directory / "leaves"
+    size = lambda: leaves.stat().st_size if leaves.exists() else 0
+    job.start([case.build.tools / "restless", directory], options=("--keep", "2"))
+    for _ in range(3):
+        before = size()
+        case.wait(lambda: size() > before + 20, "new leaves", pid=job.pid)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            job.checkpoint(timeout=20)
+        job.checkpoint_and_kill()
+        job.restart()
+    case.file("d/end")
+    if status := case.end_status(job.pid):
+        raise Failure(f"it ended with {status}; {size()} leaves")
+
+
+def million_signals(case):
+    """Two processes exchange a million signals through a hundred checkpoints: each arrives once."""
+    subject, job = Subject(case, "signal_between", {}), Job(case)
+    job.start(subject.argv(), options=("--keep", "2"))
+    for g in range(20):
+        subject.ready(g, job.pid)
+        case.file(f"d/check.{g}")
+        taken = 0
+        while not subject.result(g) or taken < 5:
+            job.checkpoint()
+            taken += 1
+    subject.ready(20, job.pid)
+    subject.end(job.pid)
+
+
+LONG = (million_signals,)
 TESTS = (shell_loop, asked_by_many, asked_at_once, member_refused, member_without_space, member_killed, leader_killed,
-         leader_killed_late, first_ends, other_directory, short_lived, many)
+         leader_killed_late, first_ends, other_directory, short_lived, many, births)
 
 
 def tests(options):
-    return [Test(f"consistency/{f.__name__}", f, timeout=120) for f in TESTS]
+    return [Test(f"consistency/{f.__name__}", f, timeout=120) for f in TESTS] + [
+        Test(f"consistency/{f.__name__}", f, timeout=600, long=True) for f in LONG]
