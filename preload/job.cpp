@@ -133,10 +133,8 @@ MIG_START bool others_live() {
 }
 
 bool is_requester_alive(const JobRequest& r) {
-  char path[64];
-  Text(path) << "/proc/" << r.requester << "/stat";
-  char letter = r.requester > 0 ? state_letter(path) : 'X';
-  return letter != 'Z' && letter != 'X';
+  int32_t pid = __atomic_load_n(&r.requester, __ATOMIC_ACQUIRE);
+  return pid > 0 && is_process_alive(pid, r.requester_start);
 }
 
 void job_path(Text& path) {
@@ -398,12 +396,10 @@ bool wait_for_publication() {
   return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
 }
 
-bool place_image(ImagePlace& place) {
-  const char* images = state.job && state.job->request.images[0] && load(&state.job->request.phase) != 0
-                           ? state.job->request.images
-                           : state.images;
+bool place_image(ImagePlace& place, const Request& request) {
+  const char* images = request.from_mig && state.job->request.images[0] ? state.job->request.images : state.images;
   text_copy(place.images, images, sizeof place.images);
-  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  bool streamed = images != state.images && (request.flags & kRequestStream);
   if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
@@ -423,7 +419,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   place.directory.reset();
   if (ok && request.from_mig) ok = tell_written(place, request, began);
   else if (ok) {
-    long r = publish(place.partial, place.final_path, place.images);
+    long r = publish_as_next(place.partial, place.final_path, place.images);
     if (r < 0) ok = refuse_errno(Error::kWriteFailed, place.final_path, "publish", r);
     else if (state.keep) prune_images(place.images, state.keep);
   }
@@ -432,14 +428,14 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
 }
 
 void report(const Request& request, bool ok, int64_t began) {
-  if (!state.job) return;
+  if (!state.job || !request.from_mig) return;
   JobRequest& r = state.job->request;
   if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  if (!ok && request.from_mig) set_phase(Phase::kFailed);
-  if (ok && request.from_mig && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
+  if (!ok) set_phase(Phase::kFailed);
+  if (ok && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
 }
 
 }  // namespace mig
