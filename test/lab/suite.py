@@ -12,7 +12,8 @@ class Suite:
     """test/run.py there, followed by what it has printed so far."""
 
     def __init__(self, there, generations=1):
-        self.there, self.generations, self.directory = there, generations, there.directory / "suite"
+        self.there, self.generations = there, generations
+        self.directory = Path("/var/tmp/suite")  # on the guest's disk: /tmp is a tmpfs, whose files have no news of mapped writes
 
     def install(self):
         self.there.install([ROOT / "test"])
