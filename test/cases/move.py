@@ -488,6 +488,16 @@ def missing_path(case):
     h.stays("MIG0101", result)
 
 
+def own_run_directories(case):
+    """As on two real hosts: neither has the other's run directory."""
+    needs_root()
+    h = Hosts(case).start()
+    h.around("b", f'#!/bin/sh\nexec unshare --mount /bin/sh -c \'mount -t tmpfs none {h.top}/a && exec "$@"\' sh "$@"\n')
+    h.move("b")
+    h.subject.check(0, h.job.pid)
+    h.ends()
+
+
 def switches(pid):
     return re.search(r"^nonvoluntary_ctxt_switches:.*$", Path(f"/proc/{pid}/status").read_text(), re.M).group()
 
@@ -816,7 +826,7 @@ def tests(options):
               two_at_once, no_such_host, blocked, interrupted, progress, large):
         found.append(Test(f"move/{f.__name__}", f, user=user, timeout=180))
     found.append(Test("move/unwritable", unwritable, user=user))
-    for f in (missing_path, changed_path, little_memory, ssh_doctor):
+    for f in (missing_path, own_run_directories, changed_path, little_memory, ssh_doctor):
         found.append(Test(f"move/{f.__name__}", f, timeout=120))
     found.append(Test("move/ssh_there_and_back", partial(there_and_back, hosts=SshHosts), timeout=120))
     found.append(Test("move/ssh_link_down", ssh_link_down, timeout=240, long=True))
