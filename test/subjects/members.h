@@ -36,7 +36,8 @@ static int run_member(void *argument) {
   _exit(0);
 }
 
-/// Makes child `index` of up to 64 by clone(2) with `flags`; it calls `serve(order)` for each order until the test ends.
+/// Makes child `index` of up to 64 by clone(2) with `flags`, or by fork(2) without: libc tells only a forked child its new number.
+/// It calls `serve(order)` for each order until the test ends.
 static void clone_member(int index, void (*serve)(int order), int flags) {
   if (!members) {
     void *p = mmap(NULL, 64 * sizeof *members, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -45,7 +46,9 @@ static void clone_member(int index, void (*serve)(int order), int flags) {
   }
   static char stack[64 << 10];
   struct Service service = {&members[index], serve};
-  members[index].pid = clone(run_member, stack + sizeof stack, flags | SIGCHLD, &service);
+  pid_t pid = flags ? clone(run_member, stack + sizeof stack, flags | SIGCHLD, &service) : fork();
+  if (pid == 0) run_member(&service);
+  members[index].pid = pid;
   EXPECT(members[index].pid > 0);
 }
 __attribute__((unused)) static void start_member(int index, void (*serve)(int order)) {
