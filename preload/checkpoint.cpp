@@ -195,7 +195,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
-    if (!only_look) forget_answered_requests();
+    if (!only_look) gather_requests(true);
     note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
