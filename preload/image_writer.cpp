@@ -135,6 +135,7 @@ long ImageWriter::write_tail() {
   Trailer trailer{};
   memcpy(trailer.magic, kTrailerMagic, sizeof trailer.magic);
   trailer.version = kFormatVersion;
+  trailer.incompatible = features_;
   trailer.tail_offset = position_;
   trailer.blocks_offset = position_ + notes_size;
   uint64_t headers_offset = trailer.blocks_offset + blocks_.size() * sizeof(uint64_t);
