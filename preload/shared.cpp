@@ -20,6 +20,7 @@ namespace {
 constexpr char kName[] = ".shared";
 constexpr size_t kReserve = 64 << 20, kGrowth = 256 << 10;
 constexpr uint32_t kBuckets = 1 << 13;
+constexpr uint64_t kTextDevice = ~0UL, kTableDevice = ~1UL;  ///< names of what is no object of the kernel's
 constexpr int64_t kLook = 50 * kMillisecond, kLimit = 60 * kSecond;
 
 using Link = uint32_t;  ///< 0: none
@@ -80,7 +81,7 @@ Link allocate(size_t bytes) {
     void* p = scratch(bytes);
     return p ? static_cast<Link>((static_cast<char*>(p) - reinterpret_cast<char*>(table)) / 8) : 0;
   }
-  if (table->used + bytes > table->size) {
+  while (table->used + bytes > table->size) {
     ScopedFd fd(open_at(place, kName, O_RDWR));
     if (!fd.ok() || grow_file(fd.get(), table->size) < 0) return 0;
     table->size += kGrowth;
@@ -154,20 +155,31 @@ bool refuse_comparison(const OpenDescription& d, long result) {
   return refuse_errno(Error::kPendingLost, object, "compare it with another process's (kcmp)", result);
 }
 
-/// The place of `d` in the tree, empty if it is new; nullptr: the failure is set.
-Link* find_place(Object& o, const OpenDescription& d) {
+/// A thing's place in the tree by the kernel's order, empty if it is new. `fd`: where it is a description. nullptr: `error` is set.
+Link* find_place(Object& o, int type, int32_t fd, long& error) {
   long pid = sys(__NR_getpid);
   for (Link* link = &o.descriptions;;) {
     auto other = at<Description>(*link);
     if (!other) return link;
-    long order = sys(__NR_kcmp, pid, other->holder.pid, KCMP_FILE, static_cast<long>(d.fd), static_cast<long>(other->holder.fd));
+    long order = sys(__NR_kcmp, pid, other->holder.pid, type, static_cast<long>(fd), static_cast<long>(other->holder.fd));
     if (order == 0) return link;
     if (order < 0) {
-      refuse_comparison(d, order);
+      error = order;
       return nullptr;
     }
     link = order == 1 ? &other->smaller : &other->larger;
   }
+}
+
+/// Enters this process in a place of the tree that was empty.
+Description* fill_place(Link* link, int32_t fd, uint64_t number) {
+  Link fresh = allocate(sizeof(Description));
+  auto made = at<Description>(fresh);
+  if (!made) return nullptr;
+  made->holder = {static_cast<int32_t>(sys(__NR_getpid)), fd, number};
+  made->vpid = state.vpid;
+  *link = fresh;
+  return made;
 }
 
 void visit_tree(Link link, bool (*visit)(void*, const Holder&), void* argument, bool& going_on) {
@@ -310,20 +322,43 @@ bool claim_description(OpenDescription& d) {
   if (!mapped) return true;
   Guard guard;
   Object* o = guard.ok() ? find_or_make(object_of(d)) : nullptr;
-  Link* link = o ? find_place(*o, d) : nullptr;
-  if (!link) return false;
-  if (!*link) {
-    Link fresh = allocate(sizeof(Description));
-    if (!fresh) return refuse_table(-ENOMEM);
-    auto made = at<Description>(fresh);
-    made->holder = {static_cast<int32_t>(sys(__NR_getpid)), d.fd, ++table->numbers};
-    made->vpid = state.vpid;
-    *link = fresh;
-  }
-  auto found = at<Description>(*link);
+  if (!o) return false;
+  long error = 0;
+  Link* link = find_place(*o, KCMP_FILE, d.fd, error);
+  if (!link) return refuse_comparison(d, error);
+  auto found = *link ? at<Description>(*link) : fill_place(link, d.fd, ++table->numbers);
+  if (!found) return refuse_table(-ENOMEM);
   d.record.shared = found->holder.number;
   d.record.owner_vpid = found->vpid;
   return true;
+}
+
+long sharer_of_table(int type) {
+  if (!mapped) return 0;
+  Guard guard;
+  auto user = static_cast<uint64_t>(sys(__NR_geteuid));
+  Object* o = guard.ok() ? find_or_make({kTableDevice, user << 8 | static_cast<uint64_t>(type)}) : nullptr;
+  if (!o) return -ENOMEM;
+  long error = 0;
+  Link* link = find_place(*o, type, 0, error);
+  if (!link) return error == -EPERM ? 0 : error;
+  if (*link) return at<Description>(*link)->vpid;
+  return fill_place(link, 0, 0) ? 0 : -ENOMEM;
+}
+
+bool leave_text(int32_t vpid, const char* text, size_t size) {
+  Guard guard;
+  Object* o = guard.ok() ? find_or_make({kTextDevice, static_cast<uint64_t>(vpid)}) : nullptr;
+  Link link = o ? allocate((size + 7) & ~size_t{7}) : 0;
+  if (!link) return refuse_table(-ENOMEM);
+  memcpy(at<char>(link), text, size);
+  o->value = link;
+  return true;
+}
+
+const char* left_text(int32_t vpid) {
+  const Object* o = find({kTextDevice, static_cast<uint64_t>(vpid)});
+  return o ? at<char>(static_cast<Link>(o->value)) : nullptr;
 }
 
 void each_holder(const ObjectName& name, bool (*visit)(void*, const Holder&), void* argument) {

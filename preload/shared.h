@@ -47,6 +47,14 @@ uint32_t object_facts(const ObjectName& name, uint64_t* value = nullptr);
 /// True for the first that asks, in the whole job: it saves what is in the object.
 bool claim_object(const ObjectName& name);
 
+/// Which process of the job and of this user, of those that have come here before, shares a table of the kernel with this one
+/// (KCMP_FILES, KCMP_FS): its virtual pid, 0: none. A negative error number: they cannot be compared.
+long sharer_of_table(int type);
+
+/// What a member tells the leader, kept until the leader closes the table.
+bool leave_text(int32_t vpid, const char* text, size_t size);
+const char* left_text(int32_t vpid);
+
 struct Range {
   uint64_t start, end;
 };
