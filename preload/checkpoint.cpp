@@ -127,8 +127,8 @@ bool save_image(ImagePlace& place, const Request& request, int64_t began) {
     return false;
   }
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
-  close_shared_table();
-  if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  if (role() == Role::kFollows) ok = ok && leave_member_part(bytes);
+  if (!ok || role() == Role::kFollows) close_shared_table();
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
   remove_common_table(place.directory);
@@ -136,6 +136,7 @@ bool save_image(ImagePlace& place, const Request& request, int64_t began) {
     discard_write_signals();
     ok = false;
   }
+  close_shared_table();
   if (scratch_open) close_scratch();
   return ok;
 }
