@@ -35,6 +35,7 @@ enum class RecordType : uint32_t {
   kTerminal = 46,
   kSocketOption = 47,
   kSocketAddress = 48,
+  kMessage = 49,
   kChild = 60,
   kClocks = 61,
 };
@@ -331,6 +332,19 @@ struct ContentsRecord {
   uint64_t checksum;  ///< of the whole carried file
 };
 
+/// What comes along with the bytes of a unix socket's message, in the ContentsRecord behind it. Tail: a MessageRight for each descriptor
+/// under way (SCM_RIGHTS).
+struct MessageRecord {
+  uint32_t description;
+  int32_t vpid;  ///< of the sender (SCM_CREDENTIALS), 0: nobody
+  uint32_t uid, gid;
+};
+struct MessageRight {
+  uint64_t shared;       ///< number of that description within the job, 0: `description` names it
+  uint32_t description;  ///< in this process file
+  uint32_t reserved;
+};
+
 /// An option of a socket that a setsockopt(2) with the same bytes brings back. Tail: its value.
 struct SocketOptionRecord {
   uint32_t description;
@@ -440,6 +454,7 @@ constexpr bool is_known(RecordType type) {
     case RecordType::kTerminal:
     case RecordType::kSocketOption:
     case RecordType::kSocketAddress:
+    case RecordType::kMessage:
     case RecordType::kChild:
     case RecordType::kClocks: return true;
   }

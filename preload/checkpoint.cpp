@@ -131,6 +131,7 @@ bool save_image(ImagePlace& place, int64_t began) {
   if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
+  release_files();
   remove_common_table(place.directory);
   if (ok && role() == Role::kLeads && !write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began)) {
     discard_write_signals();
@@ -163,6 +164,7 @@ bool check_members() {
   ok = ok && open_common_table(directory) && write_check(directory.get());
   close_shared_table();
   ok = all_saved(ok, 0);
+  release_files();
   remove_common_table(directory);
   if (scratch_open) close_scratch();
   if (role() == Role::kLeads) begin_returning(ok);
@@ -207,6 +209,7 @@ void lead_checkpoint(ucontext_t* frame) {
     } else {
       restarted = true;
       forget_shared_table();
+      forget_files();
       place.directory.release();  // it was open in another life; the number may be the program's soon
       room.release();
       come_back();

@@ -182,11 +182,19 @@ void settle(const OwnDescription& o, int fd) {
   else take_process_locks(borrowed(o), fd);
 }
 
-void settle_all() {
-  HomeArray<int> numbers;
+/// The first number of each description; -1: it is under way in a socket.
+void find_numbers(HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i) numbers.push(-1);
   for (const DescriptorRecord& d : descriptors)
     if (numbers[d.description] < 0) numbers[d.description] = d.fd;
+}
+
+void settle_underway(const HomeArray<int>& numbers) {
+  for (size_t i = 0; i < own.size(); ++i)
+    if (PreparedDescription& p = prepared[own[i].index]; numbers[i] < 0 && belongs_here(p)) settle_description(p, p.fd);
+}
+
+void settle_all(const HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i)
     if (numbers[i] >= 0) settle(own[i], numbers[i]);
 }
@@ -282,8 +290,11 @@ void install_files(int keep) {
   if (!keeps_files()) return;
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
+  HomeArray<int> numbers;
+  find_numbers(numbers);
+  settle_underway(numbers);
   close_rest(keep);
-  settle_all();
+  settle_all(numbers);
 }
 
 }  // namespace mig
