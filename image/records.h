@@ -287,6 +287,7 @@ constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (Co
 constexpr uint32_t kDescriptionWritten = 2;   ///< open for writing: cut back at the restart
 
 constexpr uint32_t kDescriptionAlone = 4;  ///< a pipe or socket whose other end is gone, or is lost by the restart
+constexpr uint32_t kDescriptionNamed = 8;  ///< kDescriptionUnlinked, but the file gets its name back
 
 /// An open file description. Several descriptors may refer to one. Tail: path (as seen by the kernel). The records
 /// that belong to it (locks, contents, addresses, options, entries) stand behind it, before the next description.

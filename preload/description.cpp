@@ -103,7 +103,7 @@ bool Saving::write(OpenDescription& d, DescriptionKind kind) {
 }
 
 void describe_descriptor(Text& text, const OpenDescription& d) {
-  if (d.underway) text << "a descriptor under way in a socket (" << d.path << ")";
+  if (d.underway) text << d.path << " (mapped, or under way in a socket)";
   else text << "fd " << d.fd << " (" << d.path << ")";
 }
 

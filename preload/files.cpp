@@ -13,6 +13,7 @@
 #include "preload/contents.h"
 #include "preload/description.h"
 #include "preload/locks.h"
+#include "preload/named_memory.h"
 #include "preload/sharing.h"
 #include "preload/socket_queue.h"
 #include "preload/standard.h"
@@ -158,7 +159,7 @@ bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving
          refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }
 
-/// A descriptor of ours for something that waits in a socket, and what it refers to.
+/// A descriptor of ours for something that waits in a socket, or is only mapped, and what it refers to.
 struct Underway {
   int32_t fd;
   uint32_t description;
@@ -189,14 +190,18 @@ bool find_descriptions(ImageWriter& writer, Found& f, Index& index, int own) {
   return true;
 }
 
+/// A descriptor of ours for something that the program has without a number.
+bool add_ours(Found& f, Index& index, int32_t fd) {
+  struct stat st;
+  OpenDescription* d = sys(__NR_fstat, fd, &st) < 0 ? nullptr : add_description(f.all, index, fd, true, st);
+  return d && (f.underway.push({fd, d->record.id}) || no_room());
+}
+
 /// What waits in a socket of this process, as descriptions beside the others. `queue` names descriptors, and then descriptions.
 bool add_underway(Found& f, Index& index, SocketQueue& queue) {
   for (SocketQueue::Right& right : queue.rights) {
-    struct stat st;
-    if (sys(__NR_fstat, right.fd, &st) < 0) return no_room();
-    OpenDescription* d = add_description(f.all, index, right.fd, true, st);
-    if (!d || !f.underway.push({right.fd, d->record.id})) return d && no_room();
-    right.description = d->record.id;
+    if (!add_ours(f, index, right.fd)) return false;
+    right.description = f.underway[f.underway.size() - 1].description;
   }
   return true;
 }
@@ -220,17 +225,29 @@ bool enter_descriptions(Found& f, Index& index) {
   return await_descriptions();
 }
 
-bool find_files(ImageWriter& writer, int own) {
+struct NamedMemory {
+  Found& found;
+  Index& index;
+};
+bool add_named_memory(void* argument, int fd) {
+  auto n = static_cast<NamedMemory*>(argument);
+  return add_ours(n->found, n->index, fd);
+}
+
+bool find_files(ImageWriter& writer, const Mappings& mappings, int own) {
   if (!begin_finding()) return false;
   Index index(found->all);
-  return find_descriptions(writer, *found, index, own) && enter_descriptions(*found, index);
+  NamedMemory named{*found, index};
+  return find_descriptions(writer, *found, index, own) && open_named_memory(mappings, add_named_memory, &named) &&
+         enter_descriptions(*found, index);
 }
 
 }  // namespace
 
-bool save_files(ImageWriter& writer, int own) {
+bool save_files(ImageWriter& writer, const Mappings& mappings, int own) {
   state.standard_saved = 0;
-  if (!find_files(writer, own)) return false;
+  forget_taken_along();
+  if (!find_files(writer, mappings, own)) return false;
   Saving saving(writer, own, found->all, found->numbers);
   for (OpenDescription& d : found->all)
     if (!save_description(saving, d)) return false;
@@ -250,9 +267,10 @@ void forget_files() {
   found = nullptr;
 }
 
-bool check_files(ImageWriter& writer, int own, void (*tell)(void*, const char*, const char*, const char*), void* to) {
+bool check_files(ImageWriter& writer, const Mappings& mappings, int own,
+                 void (*tell)(void*, const char*, const char*, const char*), void* to) {
   constexpr const char* kWords[] = {"ok", "carried", "degraded"};
-  if (!find_files(writer, own)) return false;
+  if (!find_files(writer, mappings, own)) return false;
   Saving saving(writer, -1, found->all, found->numbers);
   for (OpenDescription& d : found->all) {
     char object[4200];

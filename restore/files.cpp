@@ -151,6 +151,14 @@ void register_epoll_entries() {
       });
 }
 
+/// Of a process whose descriptors another one puts into place: what it needed for its memory.
+void close_own() {
+  for (const PreparedDescription& p : prepared)
+    if (belongs_here(p) && !p.common)
+      for (int fd : {p.fd, p.helper})
+        if (fd >= 0) sys(__NR_close, fd);
+}
+
 void close_rest(int keep) {
   for (const PreparedDescription& p : prepared) {
     if (p.fd >= 0) sys(__NR_close, p.fd);
@@ -287,7 +295,7 @@ void install_files(int keep) {
     if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
   restore_foreground();
-  if (!keeps_files()) return;
+  if (!keeps_files()) return close_own();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   HomeArray<int> numbers;
