@@ -19,6 +19,7 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/named_memory.h"
 #include "preload/process.h"
 #include "preload/standard.h"
 #include "preload/start.h"
@@ -364,6 +365,7 @@ MIG_START void leave_job() {
 }
 
 void end_process() {
+  remove_taken_along();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);
