@@ -343,6 +343,10 @@ bool is_late(const siginfo_t* info) {
   return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || step_of(own());
 }
 
+bool is_saving_soon() {
+  return has_job() && step_now() == CutStep::kStopping && !(cut().flags & kRequestCheck) && is_leader_alive(load(&cut().leader));
+}
+
 Role claim_role(const siginfo_t* info) {
   company = false;
   if (is_cut_signal(info)) {
