@@ -94,12 +94,13 @@ struct Cut {
   char message[1024];
 };
 
-constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
-constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
-constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
-constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
-constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
-constexpr uint32_t kMemberStops = 32;     ///< it stops again at the end of the cut
+constexpr uint32_t kMemberExecuting = 1;    ///< execve is under way: it must not be signalled and will enter again
+constexpr uint32_t kMemberZombie = 2;       ///< restarts only: it has ended and nobody has waited for it
+constexpr uint32_t kMemberStopped = 4;      ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
+constexpr uint32_t kMemberAsked = 8;        ///< a request came while it executed: it asks itself again afterwards
+constexpr uint32_t kMemberLeft = 16;        ///< it has ended; the entry waits for its children to enter
+constexpr uint32_t kMemberStops = 32;       ///< it stops again at the end of the cut
+constexpr uint32_t kMemberLandlocked = 64;  ///< it has restricted itself by Landlock, or a process that it comes from has
 constexpr uint32_t kMemberFixedParent =
     128;  ///< its parent is outside the job: `vppid` is the number of the one that it had at first
 constexpr uint32_t kMemberUntoldUnit = 1 << 8;

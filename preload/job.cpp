@@ -61,10 +61,19 @@ Member* own_entry() {
 bool adopt_own_entry(Member* m) {
   bool moved = m->vpid != m->pid;
   if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
+  state.landlocked = m->flags & kMemberLandlocked;
   use_id_space();
   if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
   return true;
+}
+
+/// A program that was spawned has no entry from before; what restricts its parent restricts it.
+MIG_START bool is_parent_landlocked() {
+  auto parent = static_cast<int32_t>(sys(__NR_getppid));
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
+  return false;
 }
 
 bool claim(Member& m, bool of_the_dead) {
@@ -110,7 +119,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = state.landlocked ? kMemberLandlocked : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -300,6 +309,7 @@ MIG_START bool find_job() {
 MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
+  state.landlocked = is_parent_landlocked();
   enter_or_make(1);
 }
 
@@ -320,6 +330,12 @@ void rejoin_job() {
 
 MIG_START void expect_child() {
   if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void note_landlock() {
+  state.landlocked = true;
+  if (state.job && state.member >= 0)
+    __atomic_fetch_or(&state.job->members[state.member].flags, kMemberLandlocked, __ATOMIC_ACQ_REL);
 }
 
 void forget_expected_child() {
