@@ -155,13 +155,15 @@ bool may_continue(const ProcessStat& stat) {
   return true;
 }
 
-/// Entries of processes that were killed stay, and their numbers may be strangers' by now.
+/// Entries of processes that were killed stay, and their numbers may be strangers' by now. One that executes is left alone, but
+/// if it was stopped meanwhile it would not get through: its new program takes the request before anything else.
 void stop_member(Member& m) {
+  bool executes = load(&m.flags) & kMemberExecuting;
   int32_t pid = m.pid, tid = choose_thread(pid);
   HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  if (stat.state == 'T' && !may_continue(stat)) return;
+  if (stat.state == 'T' ? !may_continue(stat) : executes) return;
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -202,7 +204,7 @@ uint32_t look(bool thorough, uint32_t& first) {
       free_entry(m, pid);
       continue;
     }
-    if (!dead && !(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    if (!dead && !takes_part(m)) stop_member(m);
     first = i;
     ++open;
   }

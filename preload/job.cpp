@@ -19,6 +19,7 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/named_memory.h"
 #include "preload/process.h"
 #include "preload/standard.h"
 #include "preload/start.h"
@@ -28,7 +29,7 @@ namespace {
 
 constexpr int64_t kPublishPoll = 200 * kMillisecond;
 constexpr int32_t kPassedOver = 16;    ///< places in use before those of the dead are taken as well
-constexpr uint32_t kCountStep = 64;    ///< of member_count
+constexpr uint32_t kCountStep = 32;    ///< of member_count; so many stand in the first page
 constexpr int kLooksAtRemoval = 1000;  ///< at a file that is about to go
 
 uint32_t known_count;  ///< member_count has reached this
@@ -49,7 +50,8 @@ bool is_alive(int32_t pid) {
 /// The entry that this process left in the table: another program ran in it before exec.
 Member* own_entry() {
   int32_t pid = own_real_pid();
-  for (uint32_t i = 0; i < member_count(); ++i)
+  uint32_t count = member_count();
+  for (uint32_t i = 0; i < count; ++i)
     if (Member& m = state.job->members[i]; m.pid == pid) return &m;
   return nullptr;
 }
@@ -59,10 +61,19 @@ Member* own_entry() {
 bool adopt_own_entry(Member* m) {
   bool moved = m->vpid != m->pid;
   if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
-  if (load(&state.job->ids.moved)) adopt_own_ids(m->vpid, m->vppid);
-  else use_id_space();
+  state.landlocked = m->flags & kMemberLandlocked;
+  use_id_space();
+  if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
   return true;
+}
+
+/// A program that was spawned has no entry from before; what restricts its parent restricts it.
+MIG_START bool is_parent_landlocked() {
+  auto parent = static_cast<int32_t>(sys(__NR_getppid));
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
+  return false;
 }
 
 bool claim(Member& m, bool of_the_dead) {
@@ -108,7 +119,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = state.landlocked ? kMemberLandlocked : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -210,6 +221,7 @@ void take_ids_along(Job* before) {
     constexpr size_t lock_size = offsetof(IdSpace, moved);
     if (!space.moved) memcpy(&space.moved, &before->ids.moved, sizeof space - lock_size);
     insert_id_pair(space, {state.vpid, ids.real_pid});
+    state.job->generation = before->generation;
     ids.space = &space;
   }
   if (state.job || !ids.moved) sys(__NR_munmap, before, sizeof(Job));
@@ -220,9 +232,11 @@ void forget_job() {
   state.job = nullptr;
 }
 
-/// The mapped file is that of a job that lives: it has this process's entry or another living member.
+/// The mapped file is that of a job that lives: it has this process's entry or another living member. The first access writes,
+/// for one that reads would be followed by another page fault.
 MIG_START bool is_living_job() {
-  if (memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0 || load(&state.job->cut.over)) return false;
+  bool over = __atomic_fetch_or(&state.job->over, 0, __ATOMIC_ACQ_REL);
+  if (over || memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0) return false;
   if (Member* own = own_entry()) {
     if (adopt_own_entry(own)) return true;
     free_entry(*own, own->pid);
@@ -256,7 +270,7 @@ void remove_job() {
 /// The last member says that the file goes before it looks once more, a new one looks at that after it has entered: one of
 /// the two sees the other. True: the file has gone, or would go.
 bool is_over() {
-  uint32_t* over = &state.job->cut.over;
+  uint32_t* over = &state.job->over;
   for (int i = 0; i < kLooksAtRemoval && __atomic_load_n(over, __ATOMIC_SEQ_CST); ++i) sys(__NR_sched_yield);
   return load(over);
 }
@@ -295,6 +309,7 @@ MIG_START bool find_job() {
 MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
+  state.landlocked = is_parent_landlocked();
   enter_or_make(1);
 }
 
@@ -315,6 +330,12 @@ void rejoin_job() {
 
 MIG_START void expect_child() {
   if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void note_landlock() {
+  state.landlocked = true;
+  if (state.job && state.member >= 0)
+    __atomic_fetch_or(&state.job->members[state.member].flags, kMemberLandlocked, __ATOMIC_ACQ_REL);
 }
 
 void forget_expected_child() {
@@ -354,12 +375,13 @@ MIG_START void leave_job() {
   own.start = 0;
   __atomic_store_n(&own.pid, 0, __ATOMIC_SEQ_CST);
   if (others_live()) return;
-  __atomic_store_n(&state.job->cut.over, 1, __ATOMIC_SEQ_CST);
-  if (others_live()) return store(&state.job->cut.over, 0);
+  __atomic_store_n(&state.job->over, 1, __ATOMIC_SEQ_CST);
+  if (others_live()) return store(&state.job->over, 0);
   remove_job();
 }
 
 void end_process() {
+  remove_taken_along();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);

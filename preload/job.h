@@ -27,6 +27,8 @@ bool find_job();
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
+/// A thread has restricted itself by Landlock, for ever: nothing shows that later, nor can it be made anew.
+void note_landlock();
 /// Before a fork, and after one that has failed: until the child has entered, the entry of its parent stands for it.
 void expect_child();
 void forget_expected_child();

@@ -197,9 +197,10 @@ void take_dead_main(int32_t tid) {
   describe_dead_thread(slot);
 }
 
-/// One look at all threads: signals those that are new or were let go again. Returns how many are not settled.
+/// One look at all threads: signals those that are new or were let go again. Returns how many are not settled. Only the main
+/// thread stays in the list when it has ended.
 long pass(int task_dir, Targets& targets) {
-  long open = 0;
+  long open = 0, main = sys(__NR_getpid);
   bool memory = true;
   sys(__NR_lseek, task_dir, 0L, SEEK_SET);
   long r = each_entry(task_dir, [&](const char* name, unsigned char) {
@@ -212,10 +213,9 @@ long pass(int task_dir, Targets& targets) {
     }
     if (t->settled) return true;
     if (!t->signalled) {
-      char letter = thread_state(tid);
-      if (letter == 'Z' || letter == 'X') {
+      if (char letter = tid == main ? thread_state(tid) : 0; letter == 'Z' || letter == 'X') {
         t->settled = 1;
-        if (tid == sys(__NR_getpid)) take_dead_main(tid);
+        take_dead_main(tid);
         return true;
       }
       t->blocked = blocked_call(tid);
