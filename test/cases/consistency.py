@@ -388,9 +388,9 @@ def million_signals(case):
     subject.end(job.pid)
 
 
-LONG = (million_signals,)
+LONG = (million_signals, births)
 TESTS = (shell_loop, asked_by_many, asked_at_once, member_refused, member_without_space, member_killed, leader_killed,
-         leader_killed_late, first_ends, other_directory, short_lived, many, births)
+         leader_killed_late, first_ends, other_directory, short_lived, many)
 
 
 def tests(options):
