@@ -18,7 +18,7 @@
 
 namespace mig {
 
-constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '2'};
+constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '3'};
 constexpr int kMaxMembers = 4096;
 constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 
@@ -91,8 +91,6 @@ struct Cut {
   uint64_t bytes;      ///< sum over the members
   int64_t limit;       ///< for stopping the threads
   char partial[4096];  ///< directory being written
-  uint32_t over;       ///< not of a cut: 1: the job's last member has left and removes the file
-  uint32_t reserved;
   char message[1024];
 };
 
@@ -154,21 +152,22 @@ struct Settings {
   Outside outside;
 };
 
+/// The start of a program and the birth of a process touch the first page only: what they need stands first, the members beside it.
 struct Job {
   char magic[8];
   uint32_t version;
   int32_t signal;
-  uint32_t member_count;  ///< entries in use or used before
-  uint32_t generation;
+  uint32_t member_count;    ///< entries in use or used before
+  uint32_t generation;      ///< 0: never restarted, so `ids` is empty
   int64_t last_checkpoint;  ///< CLOCK_REALTIME, 0: never
   char name[64];
-  char images[4096];  ///< default image directory, absolute
-  uint32_t keep;      ///< --keep K, 0: all
-  uint32_t reserved;
-  JobRequest request;
-  Cut cut;
+  uint32_t keep;  ///< --keep K, 0: all
+  uint32_t over;  ///< 1: the last member has left and removes the file
   Rebirth rebirth;
   Member members[kMaxMembers];
+  Cut cut;
+  JobRequest request;
+  char images[4096];  ///< default image directory, absolute
   IdSpace ids;
   Settings settings;
 };

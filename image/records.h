@@ -96,6 +96,8 @@ struct ProcessRecord {
   int32_t foreground;        ///< the process group in the foreground of that terminal, 0: none
   uint64_t job_address;      ///< of the job's control block, which is mapped there again, 0: none
   uint64_t job_size;
+  int32_t files_vpid;      ///< the process that has the records of the descriptors that they share (CLONE_FILES), 0: this one
+  int32_t directory_vpid;  ///< the process whose working directory and umask this one shares (CLONE_FS), 0: it has its own
 };
 
 /// What the program's clocks will go on from, read when nothing of the process but its memory was left to be saved. The members of

@@ -154,13 +154,15 @@ bool may_continue(const ProcessStat& stat) {
   return true;
 }
 
-/// Entries of processes that were killed stay, and their numbers may be strangers' by now.
+/// Entries of processes that were killed stay, and their numbers may be strangers' by now. One that executes is left alone, but
+/// if it was stopped meanwhile it would not get through: its new program takes the request before anything else.
 void stop_member(Member& m) {
+  bool executes = load(&m.flags) & kMemberExecuting;
   int32_t pid = m.pid, tid = choose_thread(pid);
   HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  if (stat.state == 'T' && !may_continue(stat)) return;
+  if (stat.state == 'T' ? !may_continue(stat) : executes) return;
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -201,7 +203,7 @@ uint32_t look(bool thorough, uint32_t& first) {
       free_entry(m, pid);
       continue;
     }
-    if (!dead && !(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    if (!dead && !takes_part(m)) stop_member(m);
     first = i;
     ++open;
   }
@@ -339,6 +341,10 @@ bool is_cut_signal(const siginfo_t* info) {
 bool is_late(const siginfo_t* info) {
   if (!is_cut_signal(info)) return false;
   return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || step_of(own());
+}
+
+bool is_saving_soon() {
+  return has_job() && step_now() == CutStep::kStopping && !(cut().flags & kRequestCheck) && is_leader_alive(load(&cut().leader));
 }
 
 Role claim_role(const siginfo_t* info) {

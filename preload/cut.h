@@ -15,6 +15,8 @@ Role claim_role(const siginfo_t* info);
 /// A signal of a cut that is over, or that this process has taken part in.
 bool is_late(const siginfo_t* info);
 bool is_cut_signal(const siginfo_t* info);
+/// Another member's cut, which writes an image, comes here too.
+bool is_saving_soon();
 Role role();
 /// Besides this process there are others in the cut.
 bool in_company();

@@ -12,6 +12,7 @@
 
 #include "preload/contents.h"
 #include "preload/description.h"
+#include "preload/sharing.h"
 #include "preload/standard.h"
 
 namespace mig {
@@ -19,16 +20,36 @@ namespace {
 
 using Descriptions = ScratchArray<OpenDescription>;
 
-bool list_descriptors(ScratchArray<int32_t>& fds, const ImageWriter& writer, int own) {
+bool no_room() {
+  return refuse(Error::kPendingLost, "the list of descriptors", "the kernel gave no memory for it");
+}
+
+/// Splits what is open into the program's and ours.
+bool list_descriptors(ScratchArray<int32_t>& fds, ScratchArray<int32_t>& ours, const ImageWriter& writer, int own) {
   ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
   if (!dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/self/fd", "open", -dir.error());
   bool ok = true;
   each_entry(dir.get(), [&](const char* name, unsigned char) {
     auto fd = static_cast<int32_t>(Scan(name).number());
-    if (fd != dir.get() && fd != own && !writer.holds(fd)) ok = fds.push(fd);
+    if (fd == own || writer.holds(fd)) ok = ours.push(fd);
+    else if (fd != dir.get()) ok = fds.push(fd);
     return ok;
   });
-  return ok || refuse(Error::kPendingLost, "the list of descriptors", "the kernel gave no memory for it");
+  return ok || no_room();
+}
+
+/// The same of a table that other processes have as well.
+bool list_own(ScratchArray<int32_t>& fds, const ImageWriter& writer, int own) {
+  ScratchArray<int32_t> all, ours;
+  if (!begin_listing() || !list_descriptors(all, ours, writer, own)) return false;
+  bool ok = true;
+  for (int32_t fd : all) ok = ok && (is_lent(fd) || fds.push(fd));
+  end_listing();
+  return ok || no_room();
+}
+bool list_ours(const ImageWriter& writer, int own) {
+  ScratchArray<int32_t> all, ours;
+  return list_descriptors(all, ours, writer, own) && lend_descriptors(ours);
 }
 
 void read_fdinfo(OpenDescription& d) {
@@ -120,8 +141,7 @@ bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving
     d.record.id = static_cast<uint32_t>(all.size());
     read_fdinfo(d);
     if (!(d.record.open_flags & O_PATH)) read_owner(d);
-    if (!read_link(d) || !all.push(d) || !index.insert(place))
-      return refuse(Error::kPendingLost, "the list of descriptors", "the kernel gave no memory for it");
+    if (!read_link(d) || !all.push(d) || !index.insert(place)) return no_room();
     known = &all[all.size() - 1];
   }
   known->streams |= stream_bits(fd, st.st_ino);
@@ -134,7 +154,9 @@ bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving
 bool find_descriptions(ImageWriter& writer, Descriptions& all, Saving::Numbers& numbers, int own) {
   ScratchArray<int32_t> fds;
   Index index(all);
-  if (!list_descriptors(fds, writer, own)) return false;
+  if (!await_tables()) return false;
+  if (borrows_descriptors()) return list_ours(writer, own);
+  if (!list_own(fds, writer, own)) return false;
   for (int32_t fd : fds)
     if (!add_descriptor(writer, all, index, numbers, fd)) return false;
   return true;

@@ -43,7 +43,7 @@ void return_to_job();
 
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.
-bool place_image(ImagePlace& place);
+bool place_image(ImagePlace& place, const Request& request);
 /// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome. Once it was
 /// handed over it may run elsewhere: then it waits until some mig knows. False: it goes on here.
 bool wait_for_publication();

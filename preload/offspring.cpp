@@ -11,6 +11,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,6 +28,7 @@ namespace mig {
 namespace {
 
 constexpr int64_t kBirthLimit = 5 * kSecond;
+constexpr int64_t kLookLimit = 200 * kMillisecond;
 constexpr int64_t kPoll = kMillisecond;
 
 bool any_children() {
@@ -114,12 +116,22 @@ void put_command(Text& t, int32_t pid) {
   t << (n > 0 ? command : "unknown");
 }
 
+/// As a child of vfork has until it becomes another program.
+bool has_our_memory(int32_t pid) {
+  return sys(__NR_kcmp, sys(__NR_getpid), pid, KCMP_VM, 0, 0) == 0;
+}
+
 bool refuse_child(int32_t pid) {
   char object[400];
   Text text(object);
   text << "process " << virtual_id(pid) << " (";
   put_command(text, pid);
   text << ")";
+  if (has_our_memory(pid))
+    return refuse(
+        Error::kUnsupportedProcess, object,
+        "it runs in the memory of its parent and is no thread of it (clone with CLONE_VM); the job can be checkpointed once "
+        "it has ended or become another program");
   return refuse(Error::kUnsupportedProcess, object,
                 "it is a child of the program without libmig.so (static, 32-bit or set-user-id); the job can be "
                 "checkpointed once it has ended");
@@ -168,7 +180,8 @@ bool await_children(int64_t deadline) {
 
 bool all_children_covered() {
   int32_t child = unknown_child();
-  return !child || can_be_covered(child) || refuse_child(child);
+  if (!child || (can_be_covered(child) && !has_our_memory(child))) return true;
+  return await_children(clock_now(CLOCK_MONOTONIC) + kLookLimit);
 }
 
 bool save_dead_children(ImageWriter& writer) {

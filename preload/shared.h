@@ -27,6 +27,18 @@ bool begin_sharing();
 /// This process has entered all of its descriptions. Waits until every other one has.
 bool await_descriptions();
 
+/// What clone(2) lets processes have in common: their table of descriptors (KCMP_FILES), or working directory and umask (KCMP_FS).
+/// `keeper`: the virtual pid of the first that came, which saves it for all that have it.
+bool claim_table(int type, int32_t& keeper);
+/// Every other process has claimed its tables too.
+bool await_tables();
+/// While a process lists its table of descriptors, nobody else who has it opens or closes any. The keeper waits until the others have
+/// lent it the numbers of theirs; the others, until it has listed them.
+bool begin_listing();
+void end_listing();
+bool is_lent(int fd);
+bool lend_descriptors(const ScratchArray<int32_t>& fds);
+
 /// The kernel's own name of a thing; or a checksum as the name of something that has none.
 struct ObjectName {
   uint64_t device, inode;

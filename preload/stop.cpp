@@ -32,6 +32,7 @@
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
+#include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/mark.h"
@@ -362,15 +363,29 @@ void request_again(const siginfo_t* info) {
   if (sys(__NR_timer_create, CLOCK_MONOTONIC, &event, &id) == 0) sys(__NR_timer_settime, id, 0, &soon, nullptr);
 }
 
-/// mig took back what it had asked for before its signal arrived.
-bool is_withdrawn(const siginfo_t* info) {
-  return info->si_code != SI_USER && info->si_value.sival_int == kRequestValue && state.job &&
-         load(&state.job->request.phase) != static_cast<uint32_t>(Phase::kRequested);
+bool is_of_mig(const siginfo_t* info) {
+  return info->si_code != SI_USER && info->si_value.sival_int == kRequestValue;
 }
 
-/// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
-char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
+/// mig took back what it had asked for before its signal arrived.
+bool is_withdrawn(const siginfo_t* info) {
+  return is_of_mig(info) && state.job && load(&state.job->request.phase) != static_cast<uint32_t>(Phase::kRequested);
+}
+
+/// Its checkpoint is the one that is about to stop this process.
+bool is_answered(const siginfo_t* info) {
+  return is_cut_signal(info) || (!is_of_mig(info) && is_saving_soon());
+}
+
+void delete_timer_of(const siginfo_t* info) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
+}
+
+/// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now. A child of vfork, which has
+/// its parent's memory, takes none.
+char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
+  if (!is_own_process()) return nullptr;
+  delete_timer_of(info);
   if (is_withdrawn(info) || is_late(info)) {
     stay_stopped();
     return nullptr;
@@ -385,7 +400,7 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   else if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
   if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
     store(&state.stop, kRunning);
-    if (!is_cut_signal(info)) request_again(info);
+    if (!is_answered(info)) request_again(info);
     return nullptr;
   }
   return first ? leader_stack + kLeaderStack : nullptr;
@@ -481,6 +496,20 @@ bool stop_threads() {
   store(&state.claimed, 1);
   Targets targets;
   return gather(task_dir.get(), targets);
+}
+
+void forget_answered_requests() {
+  constexpr int kKept = 4;
+  siginfo_t info, kept[kKept];
+  int count = 0;
+  uint64_t set = uint64_t{1} << (state.signal - 1);
+  timespec none{};
+  while (count < kKept && sys(__NR_rt_sigtimedwait, &set, &info, &none, sizeof set) == state.signal) {
+    delete_timer_of(&info);
+    bool still_due = is_of_mig(&info) ? !is_withdrawn(&info) : is_cut_signal(&info) && !is_late(&info);
+    if (is_errand(&info) || still_due) kept[count++] = info;
+  }
+  for (int i = 0; i < count; ++i) sys(__NR_rt_tgsigqueueinfo, sys(__NR_getpid), sys(__NR_gettid), state.signal, &kept[i]);
 }
 
 void note_late_signals() {

@@ -20,11 +20,13 @@
 #include "restore/description.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
+#include "restore/job.h"
 #include "restore/locks.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
 #include "restore/pidfds.h"
 #include "restore/shared.h"
+#include "restore/sharing.h"
 #include "restore/terminal.h"
 
 namespace mig {
@@ -32,7 +34,9 @@ namespace {
 
 HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
-HomeArray<uint64_t> used;                 ///< bit per number that some process of the job has or reserves
+using Numbers = HomeArray<uint64_t>;      ///< bit per number
+Numbers used;                             ///< that some process of the job has or reserves
+Numbers occupied;                         ///< that are kept free for the program in a table that others use too
 HomeArray<PreparedDescription> prepared;
 
 /// A description as this process's file has it.
@@ -72,16 +76,20 @@ void read_descriptors() {
   }
 }
 
-void set_used(int fd) {
+bool has(const Numbers& numbers, int fd) {
+  size_t word = static_cast<size_t>(fd) / 64;
+  return word < numbers.size() && (numbers[word] >> fd % 64 & 1);
+}
+
+void add(Numbers& numbers, int fd) {
   if (fd < 0) return;
   size_t word = static_cast<size_t>(fd) / 64;
-  if (word >= used.size()) used.add(word + 1 - used.size());
-  used[word] |= 1UL << fd % 64;
+  if (word >= numbers.size()) numbers.add(word + 1 - numbers.size());
+  numbers[word] |= 1UL << fd % 64;
 }
 
 bool is_used(int fd) {
-  size_t word = static_cast<size_t>(fd) / 64;
-  return word < used.size() && (used[word] >> fd % 64 & 1);
+  return has(used, fd);
 }
 
 /// What the restarting shell left open by mistake.
@@ -102,6 +110,26 @@ int source_of(const DescriptorRecord& d) {
   const PreparedDescription& p = prepared[o.index];
   bool stream = kind_of(p) == DescriptionKind::kInherited && d.fd < 3 && (o.record.value[0] >> d.fd & 1);
   return stream && standard[d.fd] >= 0 ? standard[d.fd] : p.fd;
+}
+
+/// Other processes that have this table open and close files of theirs, which must not get a number of the program.
+void occupy(int fd) {
+  if (fd <= 2 || has(occupied, fd)) return;
+  add(occupied, fd);
+  Patience patience("a number for a descriptor");
+  long null = open_path("/dev/null", O_RDONLY), r;
+  if (null == fd) return;
+  while ((r = sys(__NR_fcntl, null, F_DUPFD_CLOEXEC, fd)) != fd) {
+    if (failed(r)) give_up(Error::kResourceFailed, "a descriptor", "keep its number free", r);
+    sys(__NR_close, r);
+    patience.wait();
+  }
+  sys(__NR_close, null);
+}
+
+void occupy_numbers() {
+  for (const DescriptorRecord& d : descriptors) occupy(d.fd);
+  for (int fd : reserved) occupy(fd);
 }
 
 void put_in_place(const DescriptorRecord& d) {
@@ -171,6 +199,12 @@ void prepare_watched(const PreparedDescription& epoll) {
   });
 }
 
+/// The keeper of the table does all the rest. It may close what both have.
+void share_files() {
+  keep_messages();
+  keep_job_descriptor();
+}
+
 void prepare(const OwnDescription& o) {
   PreparedDescription& p = prepared[o.index];
   if (kind_of(p) == DescriptionKind::kPidfd) return open_pidfd(p);
@@ -193,11 +227,20 @@ int move_aside(const char* what, long fd) {
   if (failed(fd)) give_up(Error::kResourceFailed, what, "open", fd);
   auto from = static_cast<int>(fd);
   if (from > 2 && !is_used(from)) return from;
-  while (is_used(next_aside) || sys(__NR_fcntl, next_aside, F_GETFD) >= 0) ++next_aside;
-  long r = sys(__NR_dup3, from, next_aside, O_CLOEXEC);
-  if (failed(r)) give_up(Error::kResourceFailed, what, "find a free descriptor number (raise the limit: ulimit -n)", r);
+  int aside = copy_aside(what, from);
   sys(__NR_close, from);
-  return next_aside;
+  return aside;
+}
+
+int copy_aside(const char* what, int from) {
+  for (;;) {
+    while (is_used(next_aside)) ++next_aside;
+    long r = sys(__NR_fcntl, from, F_DUPFD_CLOEXEC, next_aside);
+    if (failed(r)) give_up(Error::kResourceFailed, what, "find a free descriptor number (raise the limit: ulimit -n)", r);
+    next_aside = static_cast<int>(r) + 1;
+    if (!is_used(static_cast<int>(r))) return static_cast<int>(r);
+    sys(__NR_close, r);
+  }
 }
 
 void set_descriptor(PreparedDescription& p, long fd) {
@@ -207,8 +250,8 @@ void set_descriptor(PreparedDescription& p, long fd) {
 void reserve_numbers(const Plan& plan) {
   size_t descriptions = 0;
   for (const PlannedProcess& p : plan.processes) {
-    p.file.each_as<DescriptorRecord>(RecordType::kDescriptor, [](const DescriptorRecord& d, const char*) { set_used(d.fd); });
-    p.file.each_as<EpollEntryRecord>(RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*) { set_used(e.fd); });
+    p.file.each_as<DescriptorRecord>(RecordType::kDescriptor, [](const DescriptorRecord& d, const char*) { add(used, d.fd); });
+    p.file.each_as<EpollEntryRecord>(RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*) { add(used, e.fd); });
     p.file.each(RecordType::kDescription, [&](const RecordHeader*) { ++descriptions; });
   }
   close_strangers(options.ready_fd);
@@ -224,6 +267,8 @@ void prepare_files(int32_t process) {
   int highest = descriptors.size() ? descriptors[descriptors.size() - 1].fd : 2;
   raise_descriptor_limit(static_cast<uint64_t>(highest) + descriptors.size() + 64);
   image.set_fd(move_aside("the image", image.fd()));
+  if (!keeps_files()) return share_files();
+  if (shares_files()) occupy_numbers();
   for (int i = 0; i < 3; ++i)
     if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);
   for (const OwnDescription& o : own) prepare(o);
@@ -234,6 +279,7 @@ void install_files(int keep) {
     if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
   restore_foreground();
+  if (!keeps_files()) return;
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
   close_rest(keep);

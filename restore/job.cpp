@@ -68,6 +68,10 @@ Job* make_job(const Plan& plan, const Lineage& lineage) {
   return job;
 }
 
+void keep_job_descriptor() {
+  descriptor = copy_aside("the job's control block", descriptor);
+}
+
 int job_descriptor() {
   return descriptor;
 }

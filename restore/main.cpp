@@ -22,6 +22,7 @@
 #include "restore/plan.h"
 #include "restore/process.h"
 #include "restore/shared.h"
+#include "restore/sharing.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
 #include "restore/timers.h"
@@ -127,6 +128,7 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   block_signals();
   make_plan(plan);
   plan_births(plan, lineage);
+  plan_sharing(plan, lineage);
   reserve_numbers(plan);
   open_meeting(make_job(plan, lineage), lineage);
   open_shared_things(plan);

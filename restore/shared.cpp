@@ -36,6 +36,15 @@ void list_descriptions(const Plan& plan, int32_t index) {
   }
 }
 
+/// Whoever uses a table of descriptors is to find them all open.
+void find_common_tables(const Plan& plan) {
+  for (const PlannedProcess& p : plan.processes) {
+    if (!p.record.files_vpid) continue;
+    for (PreparedDescription& d : all_descriptions())
+      if (p.record.files_vpid == d.vpid) d.common = true;
+  }
+}
+
 void find_borrowed(const PlannedProcess& process) {
   process.file.each_as<DescriptionRecord>(RecordType::kDescription, [&](const DescriptionRecord& r, const char*) {
     if (is_borrowed(r, process.record.vpid)) all_descriptions()[shared_description(r.shared)].common = true;
@@ -92,6 +101,7 @@ void open_shared_things(Plan& plan) {
   for (size_t i = 0; i < plan.processes.size(); ++i) list_descriptions(plan, static_cast<int32_t>(i));
   if (plan.processes.size() < 2) return;
   for (const PlannedProcess& p : plan.processes) find_borrowed(p);
+  find_common_tables(plan);
   find_spread(plan);
   for (PreparedDescription& p : all_descriptions()) {
     if (!p.common) continue;

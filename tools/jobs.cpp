@@ -55,9 +55,10 @@ JobPtr open_job(const std::string& path) {
   if (!fd.ok()) return nullptr;
   Job* block = map_block(fd.get());
   if (!block) return nullptr;
-  auto job = std::make_shared<JobFile>(block, path);
+  int number = fd.release();
+  auto job = std::make_shared<JobFile>(block, path, number);
   if (has_live_member(*job)) return job;
-  remove_if_stale(*job, fd.get());
+  remove_if_stale(*job, number);
   return nullptr;
 }
 
@@ -108,6 +109,19 @@ JobFile::~JobFile() {
 
 std::string JobFile::name() const {
   return {job_->name, strnlen(job_->name, sizeof job_->name)};
+}
+
+/// A lock of the open file: unlike an entry with a pid it is there at once and goes with its process. Apart from flock(2).
+bool JobFile::claim() const {
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  return fcntl(fd_.get(), F_OFD_SETLK, &whole) == 0;
+}
+
+void JobFile::release() const {
+  struct flock whole = {};
+  whole.l_type = F_UNLCK;
+  fcntl(fd_.get(), F_OFD_SETLK, &whole);
 }
 
 std::string run_directory() {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "image/base/file.h"
 #include "image/job.h"
 
 namespace mig {
@@ -12,7 +13,7 @@ namespace mig {
 /// One job's control block, mapped as its members map it.
 class JobFile {
  public:
-  JobFile(Job* job, std::string path) : job_(job), path_(std::move(path)) {}
+  JobFile(Job* job, std::string path, int fd) : job_(job), path_(std::move(path)), fd_(fd) {}
   JobFile(const JobFile&) = delete;
   JobFile& operator=(const JobFile&) = delete;
   ~JobFile();
@@ -20,10 +21,14 @@ class JobFile {
   Job& operator*() const { return *job_; }
   const std::string& path() const { return path_; }
   std::string name() const;
+  /// For as long as this object or process lives: one mig at a time works on the job. False: another one does.
+  bool claim() const;
+  void release() const;
 
  private:
   Job* job_;
   std::string path_;
+  ScopedFd fd_;
 };
 using JobPtr = std::shared_ptr<JobFile>;
 

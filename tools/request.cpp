@@ -137,8 +137,8 @@ Request::Request(JobPtr job) : job_(std::move(job)), request_((*job_)->request),
 
 Request::~Request() {
   if (sent_) withdraw_unanswered();
-  int32_t mine = getpid();
-  __atomic_compare_exchange_n(&request_.requester, &mine, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  __atomic_store_n(&request_.requester, 0, __ATOMIC_RELEASE);
+  job_->release();
   futex_wake(&request_.phase);
 }
 
@@ -162,20 +162,11 @@ void Request::set_phase(Phase p) {
 }
 
 void Request::claim() {
-  for (int tries = 0; tries < 100; ++tries) {
-    int32_t holder = 0;
-    if (__atomic_compare_exchange_n(&request_.requester, &holder, getpid(), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-      request_.requester_start = read_stat(getpid()).value_or(ProcessStat{}).start;
-      return;
-    }
-    if (process_alive(holder, request_.requester_start)) break;
-    usleep(2000);  // it may be just writing its start time
-    if (process_alive(holder, request_.requester_start)) break;
-    __atomic_compare_exchange_n(&request_.requester, &holder, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-  }
-  if (request_.requester != getpid())
+  if (!job_->claim())
     throw Problem(Error::kBusy, "job " + job_->name(),
                   fmt::format("another checkpoint of it is under way (mig with pid {})", request_.requester));
+  request_.requester_start = read_stat(getpid()).value_or(ProcessStat{}).start;
+  __atomic_store_n(&request_.requester, getpid(), __ATOMIC_RELEASE);
 }
 
 /// What a mig that was killed had asked: an unanswered request is withdrawn, an unpublished image removed.

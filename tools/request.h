@@ -15,7 +15,7 @@ constexpr double kSlice = 0.05;  ///< seconds: how often a waiting mig looks aro
 
 class Request {
  public:
-  /// Claims the job's request slot; takes it over from a requester that died. Throws kBusy.
+  /// Claims the job, for one mig at a time; what one that died has asked is taken back. Throws kBusy.
   explicit Request(JobPtr job);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
