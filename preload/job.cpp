@@ -19,6 +19,7 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/named_memory.h"
 #include "preload/process.h"
 #include "preload/standard.h"
 #include "preload/start.h"
@@ -60,10 +61,19 @@ Member* own_entry() {
 bool adopt_own_entry(Member* m) {
   bool moved = m->vpid != m->pid;
   if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
+  state.landlocked = m->flags & kMemberLandlocked;
   use_id_space();
   if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
   return true;
+}
+
+/// A program that was spawned has no entry from before; what restricts its parent restricts it.
+MIG_START bool is_parent_landlocked() {
+  auto parent = static_cast<int32_t>(sys(__NR_getppid));
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
+  return false;
 }
 
 bool claim(Member& m, bool of_the_dead) {
@@ -109,7 +119,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = state.landlocked ? kMemberLandlocked : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -299,6 +309,7 @@ MIG_START bool find_job() {
 MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
+  state.landlocked = is_parent_landlocked();
   enter_or_make(1);
 }
 
@@ -319,6 +330,12 @@ void rejoin_job() {
 
 MIG_START void expect_child() {
   if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void note_landlock() {
+  state.landlocked = true;
+  if (state.job && state.member >= 0)
+    __atomic_fetch_or(&state.job->members[state.member].flags, kMemberLandlocked, __ATOMIC_ACQ_REL);
 }
 
 void forget_expected_child() {
@@ -364,6 +381,7 @@ MIG_START void leave_job() {
 }
 
 void end_process() {
+  remove_taken_along();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);
@@ -380,6 +398,7 @@ Request take_request() {
   if (!__atomic_compare_exchange_n(&r.phase, &asked, static_cast<uint32_t>(Phase::kStopping), false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE))
     return request;
+  store(&r.taker, static_cast<uint32_t>(state.member) + 1);
   futex_wake(&r.phase, true);
   request.from_mig = true;
   request.flags = r.flags;
@@ -429,6 +448,20 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   }
   if (!ok && place.partial[0]) remove_tree(place.partial);
   return ok;
+}
+
+void abandon_image(uint32_t leader, const char* partial) {
+  JobRequest& r = state.job->request;
+  bool asked = load(&r.taker) == leader;
+  auto stopping = static_cast<uint32_t>(Phase::kStopping);
+  if (asked && load(&r.phase) != stopping && text_equal(r.partial, partial)) return;
+  if (text_find(partial, ".partial-")) remove_tree(partial);
+  if (!asked) return;
+  r.code = static_cast<uint32_t>(state.failure.error);
+  text_copy(r.message, state.failure.message, sizeof r.message);
+  if (__atomic_compare_exchange_n(&r.phase, &stopping, static_cast<uint32_t>(Phase::kFailed), false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE))
+    futex_wake(&r.phase, true);
 }
 
 void report(const Request& request, bool ok, int64_t began) {

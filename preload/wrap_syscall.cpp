@@ -24,6 +24,7 @@
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/job.h"
 #include "preload/listing.h"
 #include "preload/owner.h"
 #include "preload/proc_paths.h"
@@ -39,7 +40,7 @@ namespace {
 
 constexpr IdKind kNone = IdKind::kNone, kTask = IdKind::kTask, kGroup = IdKind::kGroup;
 constexpr int kNumbers = 512;
-constexpr int kFutexWaitv = 449, kFutexWait = 455;
+constexpr int kFutexWaitv = 449, kFutexWait = 455, kLandlockRestrictSelf = 446;
 
 struct IdNumber {
   int number;
@@ -127,6 +128,7 @@ constexpr int kOtherNumbers[] = {
     __NR_msgctl,
     __NR_semctl,
     __NR_timer_create,
+    kLandlockRestrictSelf,
 };
 
 struct Numbers {
@@ -191,6 +193,12 @@ long with_mask_argument(long a, long b, long c, long d, long e, const MaskArgume
   uint64_t visible = *f->mask & ~hidden_bit;
   MaskArgument argument{&visible, f->size};
   return sys(__NR_pselect6, a, b, c, d, e, &argument);
+}
+
+long restrict_self(long ruleset, long flags) {
+  long r = sys(kLandlockRestrictSelf, ruleset, flags);
+  if (r == 0) note_landlock();
+  return r;
 }
 
 IdCall on_whose(long which, long process, long group) {
@@ -276,6 +284,7 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_io_uring_setup:
     case __NR_io_uring_enter:
     case __NR_io_uring_register: return with_errno(-ENOSYS);
+    case kLandlockRestrictSelf: return with_errno(restrict_self(a, b));
     case __NR_clock_gettime: return with_errno(get_clock(a, reinterpret_cast<timespec*>(b)));
     case __NR_times: return times(reinterpret_cast<tms*>(a));
     case __NR_getrusage: return getrusage(static_cast<__rusage_who>(a), reinterpret_cast<rusage*>(b));

@@ -19,7 +19,7 @@ from runner.main import ROOT, Test, users
 
 ON_HOST = ROOT / "scripts/demo.d/on_host"
 NO_HOST = 77
-SUBJECTS = ("tree_fields", "tree_kill")
+SUBJECTS = ("tree_relations", "tree_kill")
 
 
 class Stay:

@@ -23,7 +23,7 @@ class Broken(Exception):
 class Guest:
     BOOT = 240  # seconds: ten on an idle machine
 
-    def __init__(self, lab, directory, cpu, memory=1024, more=()):
+    def __init__(self, lab, directory, cpu, more=(), memory=2048):
         self.lab, self.directory, self.cpu, self.memory, self.more = Path(lab), Path(directory), cpu, memory, more
         self.process = self.channel = None
 

@@ -5,11 +5,13 @@ each connection to an address that exists only inside the guest. The guest reach
 """
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 
 from sides import Failed, own_rights
 
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 GUEST, HOST = "10.0.2.15", "10.0.2.100"
 
 SSHD = """Port 22
@@ -65,6 +67,12 @@ class Network:
         (self.home / "config").write_text(CLIENT.format(home=self.home, port=self.port, host=HOST, user=self.user))
         self.program("ssh", f"/usr/bin/ssh -F {self.home}/config")
         self.program("mig", f"{build}/tools/mig")
+
+    @staticmethod
+    def missing():
+        """What this machine lacks, in words. None of it is installed for this: a server would begin to listen."""
+        lacking = [p for p in ("sshd", "ssh", "ssh-keygen") if not shutil.which(p, path=PATH)]
+        return f"not installed: {', '.join(lacking)} (openssh-server, openssh-client)" if lacking else ""
 
     def program(self, name, words):
         path = self.home / name

@@ -107,7 +107,7 @@ class There(Side):
 
 
 def pack(side, path, more=""):
-    status, packed, error = side.run(["sh", "-c", f"tar -czSPf - '{path}' {more}"], limit=180)
+    status, packed, error = side.run(["sh", "-c", f"tar -I 'gzip -1' -cSPf - '{path}' {more}"], limit=180)
     if status:
         raise Failed(f"{side.name}: tar: {error}")
     return packed
