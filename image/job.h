@@ -151,6 +151,8 @@ struct Settings {
   int64_t period;      ///< MIG_EVERY, nanoseconds
   char cpu_level[32];
   Outside outside;
+  uint32_t keeper;  ///< index of the member whose timer asks for the checkpoints at intervals
+  uint32_t reserved;
 };
 
 /// The start of a program and the birth of a process touch the first page only: what they need stands first, the members beside it.

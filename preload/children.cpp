@@ -20,6 +20,7 @@
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/mark.h"
+#include "preload/period.h"
 #include "preload/shell.h"
 #include "preload/start.h"
 #include "preload/state.h"
@@ -65,6 +66,7 @@ MIG_START void begin_as_child() {
   forget_times();
   forget_wordexp();
   job_of_child(parent);
+  start_period();
 }
 
 }  // namespace mig

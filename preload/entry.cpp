@@ -75,10 +75,9 @@ void choose_settings(const SettingTexts& texts) {
   note_inherited();
 }
 
-/// The checkpoints at intervals are asked for in the first program's process, whatever it executes.
 MIG_START void adopt_settings() {
   state.signal = state.job->signal;
-  if (state.member == 0) state.period = state.job->settings.period;
+  state.period = state.job->settings.period;
   note_standard_streams();
 }
 

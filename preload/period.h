@@ -3,7 +3,9 @@
 
 namespace mig {
 
-/// Starts the timer if `state.period` is set. At the program's start and after each restart.
+/// Starts the timer if `state.period` is set. At the start of a program or process, and after each restart.
 void start_period();
+/// A tick of this process's timer: whether it is to be answered here.
+bool keeps_period();
 
 }  // namespace mig

@@ -37,6 +37,7 @@
 #include "preload/late.h"
 #include "preload/mark.h"
 #include "preload/pending.h"
+#include "preload/period.h"
 #include "preload/pi_mutexes.h"
 #include "preload/start.h"
 #include "preload/stopped.h"
@@ -381,8 +382,12 @@ uint64_t request_bit() {
   return uint64_t{1} << (state.signal - 1);
 }
 
+bool is_tick(const siginfo_t* info) {
+  return info->si_code == SI_TIMER && info->si_timerid == state.period_timer;
+}
+
 void delete_timer_of(const siginfo_t* info) {
-  if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
+  if (info->si_code == SI_TIMER && !is_tick(info)) sys(__NR_timer_delete, info->si_timerid);
 }
 
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now. A child of vfork, which has
@@ -390,6 +395,7 @@ void delete_timer_of(const siginfo_t* info) {
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   if (!is_own_process()) return nullptr;
   delete_timer_of(info);
+  if (is_tick(info) && !keeps_period()) return nullptr;
   if (is_withdrawn(info) || is_late(info)) {
     stay_stopped();
     return nullptr;

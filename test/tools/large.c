@@ -1,5 +1,5 @@
-// large DIRECTORY PROCESSES MEGABYTES: a tree of so many processes, each with so much memory that is not zero. Each looks at it again and again and
-// counts in the file count.INDEX; while there is a file refuse.INDEX it has something that cannot be saved. Ends with the file `end` or its directory.
+// large DIRECTORY PROCESSES MEGABYTES: a tree of so many processes, each with so much memory that is not zero. Each looks at it again and again
+// (without memory: once a second) and counts in the file count.INDEX; while there is a file refuse.INDEX it has something that cannot be saved. Ends with the file `end` or its directory.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void live(int index, size_t size) {
     for (uint64_t i = (uint64_t)round % 512; i < n; i += 512)
       if (i && words[i] != words[i - 1] * 6364136223846793005u + 1442695040888963407u) abort();
     count(index, round);
-    usleep(2000);
+    usleep(size ? 2000 : 1000000);
   }
   while (wait(NULL) > 0) {
   }
