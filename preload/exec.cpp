@@ -19,7 +19,7 @@ namespace {
 /// The environment covers the program already.
 long execute_covered(const char* path, char* const argv[], char* const environment[]) {
   auto call = [&](const char* real) {
-    Executing executing(exec_target(AT_FDCWD, real, 0));
+    Executing executing(AT_FDCWD, real, 0);
     return sys(__NR_execve, real, argv, environment);
   };
   return is_moved_path(path) ? with_real_path(path, call) : call(path);
@@ -83,7 +83,7 @@ MIG_START long execute(const char* path, char* const argv[], char* const environ
 long execute_at(int directory, const char* path, char* const argv[], char* const environment[], int flags) {
   return with_cover(environment, [&](char* const* covered) {
     auto call = [&](const char* real) {
-      Executing executing(exec_target(directory, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
+      Executing executing(directory, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
       return sys(__NR_execveat, directory, real, argv, covered, flags);
     };
     return is_moved_path(path) ? with_real_path(path, call) : call(path);
