@@ -52,9 +52,9 @@ bool save_threads(ImageWriter& writer) {
 }
 
 /// Everything but the memory. Descriptors that are ours are named by `image_directory`.
-bool save_environment(ImageWriter& writer, int image_directory) {
+bool save_environment(ImageWriter& writer, const Mappings& mappings, int image_directory) {
   bool ok = save_process(writer) && save_dead_children(writer) && save_threads(writer) && save_signals(writer) &&
-            save_files(writer, image_directory);
+            save_files(writer, mappings, image_directory);
   return (ok && writer.record(RecordType::kClocks, note_clocks())) || (ok && out_of_memory());
 }
 
@@ -65,7 +65,7 @@ bool write_process_file(int directory, uint64_t& bytes) {
   Mappings mappings;
   writer.progress = state.job ? &state.job->request.progress : nullptr;
   if (long r = writer.open(directory, name); r < 0) return refuse_errno(Error::kNotWritable, name, "create", r);
-  if (!list_mappings(mappings) || !save_environment(writer, directory) || !save_memory(writer, mappings)) return false;
+  if (!list_mappings(mappings) || !save_environment(writer, mappings, directory) || !save_memory(writer, mappings)) return false;
   if (!add_core_notes(writer, mappings)) return out_of_memory();
   if (long r = writer.finish(); r < 0)
     return refuse_errno(r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? Error::kNoSpace : Error::kWriteFailed, "the image", "write",
@@ -98,9 +98,9 @@ void discard_write_signals() {
 }
 
 /// Makes the place of the image, or goes where the leader has made it.
-bool find_place(ImagePlace& place) {
+bool find_place(ImagePlace& place, const Request& request) {
   if (role() == Role::kFollows) return enter_place(place);
-  if (!place_image(place)) return false;
+  if (!place_image(place, request)) return false;
   show_place(place);
   return true;
 }
@@ -116,11 +116,11 @@ void remove_common_table(const ScopedFd& directory) {
   if (in_company() && role() == Role::kLeads) remove_shared_table(directory.get());
 }
 
-bool save_image(ImagePlace& place, int64_t began) {
+bool save_image(ImagePlace& place, const Request& request, int64_t began) {
   bool scratch_open = open_scratch();
   uint64_t bytes = 0;
-  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) && find_place(place) &&
-            make_common_table(place.directory);
+  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) &&
+            find_place(place, request) && make_common_table(place.directory);
   if (ok) begin_saving();
   if (!ok && role() == Role::kLeads) {
     if (scratch_open) close_scratch();
@@ -131,6 +131,7 @@ bool save_image(ImagePlace& place, int64_t began) {
   if (!ok || role() == Role::kFollows) close_shared_table();
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
+  release_files();
   remove_common_table(place.directory);
   if (ok && role() == Role::kLeads && !write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began)) {
     discard_write_signals();
@@ -164,6 +165,7 @@ bool check_members() {
   ok = ok && open_common_table(directory) && write_check(directory.get());
   close_shared_table();
   ok = all_saved(ok, 0);
+  release_files();
   remove_common_table(directory);
   if (scratch_open) close_scratch();
   if (role() == Role::kLeads) begin_returning(ok);
@@ -187,6 +189,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ScopedDescriptorRoom room;
   ScopedDumpable dumpable;
   ImagePlace place;
+  place.partial[0] = 0;
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
             (only_look || (!forbidden() && await_children(began + state.stop_limit)));
@@ -195,6 +198,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
+    if (!only_look) gather_requests(true);
     note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
@@ -204,10 +208,11 @@ void lead_checkpoint(ucontext_t* frame) {
     self->record.flags |= kThreadHandler;
     if (!only_look) tell_program(MIG_BEFORE_CHECKPOINT);
     if (!mig_save_context(&self->record.context)) {
-      ok = only_look ? check_members() : save_image(place, began);
+      ok = only_look ? check_members() : save_image(place, request, began);
     } else {
       restarted = true;
       forget_shared_table();
+      forget_files();
       place.directory.release();  // it was open in another life; the number may be the program's soon
       room.release();
       come_back();

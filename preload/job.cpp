@@ -19,6 +19,7 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/named_memory.h"
 #include "preload/process.h"
 #include "preload/standard.h"
 #include "preload/start.h"
@@ -60,10 +61,19 @@ Member* own_entry() {
 bool adopt_own_entry(Member* m) {
   bool moved = m->vpid != m->pid;
   if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
+  state.landlocked = m->flags & kMemberLandlocked;
   use_id_space();
   if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
   return true;
+}
+
+/// A program that was spawned has no entry from before; what restricts its parent restricts it.
+MIG_START bool is_parent_landlocked() {
+  auto parent = static_cast<int32_t>(sys(__NR_getppid));
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
+  return false;
 }
 
 bool claim(Member& m, int32_t pid, bool of_the_dead) {
@@ -110,7 +120,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = state.landlocked ? kMemberLandlocked : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -135,10 +145,8 @@ MIG_START bool others_live() {
 }
 
 bool is_requester_alive(const JobRequest& r) {
-  char path[64];
-  Text(path) << "/proc/" << r.requester << "/stat";
-  char letter = r.requester > 0 ? state_letter(path) : 'X';
-  return letter != 'Z' && letter != 'X';
+  int32_t pid = __atomic_load_n(&r.requester, __ATOMIC_ACQUIRE);
+  return pid > 0 && is_process_alive(pid, r.requester_start);
 }
 
 void job_path(Text& path) {
@@ -302,6 +310,7 @@ MIG_START bool find_job() {
 MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
+  state.landlocked = is_parent_landlocked();
   enter_or_make(1);
 }
 
@@ -322,6 +331,12 @@ void rejoin_job() {
 
 MIG_START void expect_child() {
   if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void note_landlock() {
+  state.landlocked = true;
+  if (state.job && state.member >= 0)
+    __atomic_fetch_or(&state.job->members[state.member].flags, kMemberLandlocked, __ATOMIC_ACQ_REL);
 }
 
 void forget_expected_child() {
@@ -367,6 +382,7 @@ MIG_START void leave_job() {
 }
 
 void end_process() {
+  remove_taken_along();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);
@@ -383,6 +399,7 @@ Request take_request() {
   if (!__atomic_compare_exchange_n(&r.phase, &asked, static_cast<uint32_t>(Phase::kStopping), false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE))
     return request;
+  store(&r.taker, static_cast<uint32_t>(state.member) + 1);
   futex_wake(&r.phase, true);
   request.from_mig = true;
   request.flags = r.flags;
@@ -403,12 +420,10 @@ bool wait_for_publication() {
   return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
 }
 
-bool place_image(ImagePlace& place) {
-  const char* images = state.job && state.job->request.images[0] && load(&state.job->request.phase) != 0
-                           ? state.job->request.images
-                           : state.images;
+bool place_image(ImagePlace& place, const Request& request) {
+  const char* images = request.from_mig && state.job->request.images[0] ? state.job->request.images : state.images;
   text_copy(place.images, images, sizeof place.images);
-  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  bool streamed = images != state.images && (request.flags & kRequestStream);
   if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
@@ -428,7 +443,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   place.directory.reset();
   if (ok && request.from_mig) ok = tell_written(place, request, began);
   else if (ok) {
-    long r = publish(place.partial, place.final_path, place.images);
+    long r = publish_as_next(place.partial, place.final_path, place.images);
     if (r < 0) ok = refuse_errno(Error::kWriteFailed, place.final_path, "publish", r);
     else if (state.keep) prune_images(place.images, state.keep);
   }
@@ -436,15 +451,29 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   return ok;
 }
 
+void abandon_image(uint32_t leader, const char* partial) {
+  JobRequest& r = state.job->request;
+  bool asked = load(&r.taker) == leader;
+  auto stopping = static_cast<uint32_t>(Phase::kStopping);
+  if (asked && load(&r.phase) != stopping && text_equal(r.partial, partial)) return;
+  if (text_find(partial, ".partial-")) remove_tree(partial);
+  if (!asked) return;
+  r.code = static_cast<uint32_t>(state.failure.error);
+  text_copy(r.message, state.failure.message, sizeof r.message);
+  if (__atomic_compare_exchange_n(&r.phase, &stopping, static_cast<uint32_t>(Phase::kFailed), false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE))
+    futex_wake(&r.phase, true);
+}
+
 void report(const Request& request, bool ok, int64_t began) {
-  if (!state.job) return;
+  if (!state.job || !request.from_mig) return;
   JobRequest& r = state.job->request;
   if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  if (!ok && request.from_mig) set_phase(Phase::kFailed);
-  if (ok && request.from_mig && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
+  if (!ok) set_phase(Phase::kFailed);
+  if (ok && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
 }
 
 }  // namespace mig

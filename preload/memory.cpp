@@ -258,13 +258,21 @@ class MappingSaver {
   uint32_t flags_;
 };
 
+/// A file whose contents travel comes back by way of its descriptor.
+void become_view(MappingRecord& r) {
+  if (r.kind == static_cast<uint32_t>(MappingKind::kFileShared) &&
+      (object_facts({stat_device(r.device), r.inode}) & kHasContents))
+    r.kind = static_cast<uint32_t>(MappingKind::kMemfd);
+}
+
 }  // namespace
 
 bool save_memory(ImageWriter& writer, Mappings& mappings) {
   PageMap pages;
   if (!pages.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/pagemap", "open", -pages.error());
-  for (const Mapping& m : mappings) {
+  for (Mapping& m : mappings) {
     char object[160];
+    become_view(m.record);
     Text(object).put('m') << "apping " << m.path << " at " << m.record.start;
     if (const char* problem = mapping_problem(m)) return refuse(Error::kUnsupportedMapping, object, problem);
     if (!writer.record(RecordType::kMapping, m.record, m.path, strlen(m.path) + 1))

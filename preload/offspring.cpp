@@ -11,6 +11,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/child_waits.h"
 #include "preload/ids.h"
 #include "preload/state.h"
 
@@ -26,6 +28,7 @@ namespace mig {
 namespace {
 
 constexpr int64_t kBirthLimit = 5 * kSecond;
+constexpr int64_t kLookLimit = 200 * kMillisecond;
 constexpr int64_t kPoll = kMillisecond;
 
 bool any_children() {
@@ -113,12 +116,22 @@ void put_command(Text& t, int32_t pid) {
   t << (n > 0 ? command : "unknown");
 }
 
+/// As a child of vfork has until it becomes another program.
+bool has_our_memory(int32_t pid) {
+  return sys(__NR_kcmp, sys(__NR_getpid), pid, KCMP_VM, 0, 0) == 0;
+}
+
 bool refuse_child(int32_t pid) {
   char object[400];
   Text text(object);
   text << "process " << virtual_id(pid) << " (";
   put_command(text, pid);
   text << ")";
+  if (has_our_memory(pid))
+    return refuse(
+        Error::kUnsupportedProcess, object,
+        "it runs in the memory of its parent and is no thread of it (clone with CLONE_VM); the job can be checkpointed once "
+        "it has ended or become another program");
   return refuse(Error::kUnsupportedProcess, object,
                 "it is a child of the program without libmig.so (static, 32-bit or set-user-id); the job can be "
                 "checkpointed once it has ended");
@@ -126,7 +139,7 @@ bool refuse_child(int32_t pid) {
 
 int status_of(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
-  return info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  return info.si_status | (has_dumped(virtual_id(info.si_pid), info.si_code == CLD_DUMPED) ? WCOREFLAG : 0);
 }
 
 void read_name(int32_t pid, char (&name)[16]) {
@@ -167,7 +180,8 @@ bool await_children(int64_t deadline) {
 
 bool all_children_covered() {
   int32_t child = unknown_child();
-  return !child || can_be_covered(child) || refuse_child(child);
+  if (!child || (can_be_covered(child) && !has_our_memory(child))) return true;
+  return await_children(clock_now(CLOCK_MONOTONIC) + kLookLimit);
 }
 
 bool save_dead_children(ImageWriter& writer) {

@@ -165,14 +165,16 @@ bool save_auxv(ImageWriter& writer) {
 }  // namespace
 
 bool save_process(ImageWriter& writer) {
+  ProcessRecord p{};
+  if (!claim_tables(p)) return false;
   Status status = read_status();
   if (status.seccomp)
     return refuse(Error::kUnsupportedSetting, "the process's seccomp filter", "an ordinary user cannot read it back");
+  if (state.landlocked)
+    return refuse(Error::kUnsupportedSetting, "the process's Landlock rules", "the kernel does not show them");
   if (in_wordexp())
     return refuse(Error::kUnsupportedProcess, "the shell of a wordexp",
                   "libc waits for it by a number that a restart would change");
-  if (!shares_no_tables()) return false;
-  ProcessRecord p{};
   p.vpid = process_vpid(), p.vppid = process_vppid();
   p.vpgid = process_vpgid();
   p.vsid = process_vsid();

@@ -20,15 +20,20 @@ namespace {
 constexpr char kName[] = ".shared";
 constexpr size_t kReserve = 64 << 20, kGrowth = 256 << 10;
 constexpr uint32_t kBuckets = 1 << 13;
-constexpr uint64_t kTextDevice = ~0UL, kTableDevice = ~1UL;  ///< names of what is no object of the kernel's
+constexpr uint64_t kNoDevice = ~0UL, kTextDevice = ~1UL;  ///< names of what is nobody's object: no file system gives them
 constexpr int64_t kLook = 50 * kMillisecond, kLimit = 60 * kSecond;
 
 using Link = uint32_t;  ///< 0: none
 
-struct Description {
+struct Description {  ///< or a table that clone(2) lets several processes have
   Holder holder;
-  int32_t vpid, reserved;
+  int32_t vpid;
+  uint32_t sharers;  ///< processes that have claimed it
   Link smaller, larger;
+};
+/// Of a table of descriptors that several processes have: how far they are.
+struct Listing {
+  uint32_t resting, over;  ///< futex words
 };
 struct Claim {
   Range range;
@@ -43,19 +48,19 @@ struct Object {
   uint32_t reserved;
 };
 struct Table {
-  uint32_t members, entered;  ///< `entered` is a futex word
-  uint32_t left;              ///< somebody went away without having entered
-  uint32_t lock, waiting;     ///< the thread that holds it
-  uint32_t reserved;
-  uint64_t used, size;  ///< bytes
-  uint64_t numbers;     ///< given out to descriptions
+  uint32_t members, entered, claimed;  ///< `entered` and `claimed` are futex words
+  uint32_t left;                       ///< somebody went away without having entered
+  uint32_t lock, waiting;              ///< the thread that holds it
+  uint64_t used, size;                 ///< bytes
+  uint64_t numbers;                    ///< given out to descriptions
   Link buckets[kBuckets];
 };
 
 Table* table;
 bool mapped;  ///< it is a file
 bool has_entered;
-int place = -1;  ///< the directory that it is in
+int place = -1;          ///< the directory that it is in
+Description* own_files;  ///< this process's table of descriptors
 
 bool refuse_table(long result) {
   if (result == -ENOSPC || result == -EDQUOT || result == -EFBIG)
@@ -146,40 +151,64 @@ Object* find_or_make(const ObjectName& name) {
   return o;
 }
 
-bool refuse_comparison(const OpenDescription& d, long result) {
+bool refuse_comparison(const OpenDescription* d, long result) {
   char object[4300], cause[160];
   Text text(object);
-  describe_descriptor(text, d);
+  if (d) describe_descriptor(text, *d);
+  else text << "what the process shares with others";
   Text(cause) << "whether another process of the job has it as well cannot be found out: this one may not look into that one";
   if (result == -EPERM) return refuse(Error::kUnsupportedDescriptor, object, cause);
   return refuse_errno(Error::kPendingLost, object, "compare it with another process's (kcmp)", result);
 }
 
-/// A thing's place in the tree by the kernel's order, empty if it is new. `fd`: where it is a description. nullptr: `error` is set.
-Link* find_place(Object& o, int type, int32_t fd, long& error) {
+/// The place in the tree of what this process has, empty if it is new, and how the last comparison ended.
+Link* find_place(Object& o, int type, int fd, long& order) {
   long pid = sys(__NR_getpid);
+  order = 0;
   for (Link* link = &o.descriptions;;) {
     auto other = at<Description>(*link);
     if (!other) return link;
-    long order = sys(__NR_kcmp, pid, other->holder.pid, type, static_cast<long>(fd), static_cast<long>(other->holder.fd));
-    if (order == 0) return link;
-    if (order < 0) {
-      error = order;
-      return nullptr;
-    }
+    order = sys(__NR_kcmp, pid, other->holder.pid, static_cast<long>(type), static_cast<long>(fd),
+                static_cast<long>(other->holder.fd));
+    if (order <= 0) return link;
     link = order == 1 ? &other->smaller : &other->larger;
   }
 }
 
-/// Enters this process in a place of the tree that was empty.
-Description* fill_place(Link* link, int32_t fd, uint64_t number) {
+/// The same, and a new one is entered there; nullptr: the failure is set.
+Description* find_or_enter(Object& o, int type, const OpenDescription* d, long& order) {
+  int fd = d ? d->fd : 0;
+  Link* link = find_place(o, type, fd, order);
+  if (order < 0) {
+    refuse_comparison(d, order);
+    return nullptr;
+  }
+  if (*link) return at<Description>(*link);
   Link fresh = allocate(sizeof(Description));
+  if (!fresh) {
+    refuse_table(-ENOMEM);
+    return nullptr;
+  }
   auto made = at<Description>(fresh);
-  if (!made) return nullptr;
-  made->holder = {static_cast<int32_t>(sys(__NR_getpid)), fd, number};
+  made->holder = {static_cast<int32_t>(sys(__NR_getpid)), fd, ++table->numbers};
   made->vpid = state.vpid;
   *link = fresh;
   return made;
+}
+
+/// Users may not look into each other's processes, nor share with them what they could not look into.
+ObjectName name_of_tables(int type) {
+  return {kNoDevice, static_cast<uint64_t>(type) << 32 | static_cast<uint32_t>(sys(__NR_geteuid))};
+}
+ObjectName name_of_listing() {
+  return {kNoDevice, 1UL << 40 | own_files->holder.number};
+}
+
+Listing* listing() {
+  Guard guard;
+  Object* o = guard.ok() ? find_or_make(name_of_listing()) : nullptr;
+  if (o && !o->descriptions) o->descriptions = allocate(sizeof(Listing));
+  return o ? at<Listing>(o->descriptions) : nullptr;
 }
 
 void visit_tree(Link link, bool (*visit)(void*, const Holder&), void* argument, bool& going_on) {
@@ -192,6 +221,22 @@ void visit_tree(Link link, bool (*visit)(void*, const Holder&), void* argument, 
 
 void tell_others() {
   futex_wake(&table->entered, true);
+  futex_wake(&table->claimed, true);
+}
+
+/// Until the word has reached `expected`; looks whether the cut stands.
+bool await_word(uint32_t* word, uint32_t expected, const char* why) {
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kLimit;
+  for (uint32_t n; (n = load(word)) < expected;) {
+    if (load(&table->left)) return refuse(Error::kPendingLost, "the checkpoint", "another process of the job could not be saved");
+    if (clock_now(CLOCK_MONOTONIC) > deadline) return refuse(Error::kPendingLost, "the checkpoint", why);
+    if (futex_wait(word, n, kLook, true) == -ETIMEDOUT && !cut_stands()) return false;
+  }
+  return true;
+}
+bool await_everybody(uint32_t* word) {
+  if (__atomic_add_fetch(word, 1, __ATOMIC_ACQ_REL) == table->members) futex_wake(word, true);
+  return await_word(word, table->members, "another process of the job does not come to saving its descriptors");
 }
 
 }  // namespace
@@ -213,6 +258,7 @@ bool open_shared_table(int directory) {
   static_assert(sizeof(Table) <= kGrowth);
   table = nullptr;
   mapped = has_entered = false;
+  own_files = nullptr;
   ScopedFd fd(open_at(directory, kName, O_RDWR));
   if (fd.get() == -ENOENT) return true;
   long p = fd.ok() ? sys(__NR_mmap, 0L, kReserve, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L) : fd.get();
@@ -225,6 +271,7 @@ bool open_shared_table(int directory) {
 
 void forget_shared_table() {
   table = nullptr;
+  own_files = nullptr;
   mapped = false;
 }
 
@@ -235,6 +282,7 @@ void close_shared_table() {
   }
   if (mapped) sys(__NR_munmap, table, kReserve);
   table = nullptr;
+  own_files = nullptr;
   mapped = false;
 }
 
@@ -252,15 +300,56 @@ bool begin_sharing() {
 bool await_descriptions() {
   if (!mapped) return true;
   has_entered = true;
-  if (__atomic_add_fetch(&table->entered, 1, __ATOMIC_ACQ_REL) == table->members) tell_others();
-  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kLimit;
-  for (uint32_t n; (n = load(&table->entered)) < table->members;) {
-    if (load(&table->left)) return refuse(Error::kPendingLost, "the checkpoint", "another process of the job could not be saved");
-    if (clock_now(CLOCK_MONOTONIC) > deadline)
-      return refuse(Error::kPendingLost, "the checkpoint", "another process of the job does not come to saving its descriptors");
-    if (futex_wait(&table->entered, n, kLook, true) == -ETIMEDOUT && !cut_stands()) return false;
-  }
+  return await_everybody(&table->entered);
+}
+
+bool claim_table(int type, int32_t& keeper) {
+  keeper = state.vpid;
+  if (!mapped) return true;
+  Guard guard;
+  Object* o = guard.ok() ? find_or_make(name_of_tables(type)) : nullptr;
+  long order = 0;
+  Description* found = o ? find_or_enter(*o, type, nullptr, order) : nullptr;
+  if (order == -EPERM) state.failure = {};  // nothing of what that one has is this one's
+  if (!found) return order == -EPERM;
+  ++found->sharers;
+  keeper = found->vpid;
+  if (type == KCMP_FILES) own_files = found;
   return true;
+}
+
+bool await_tables() {
+  return !mapped || await_everybody(&table->claimed);
+}
+
+bool begin_listing() {
+  if (!own_files || own_files->sharers < 2) return true;
+  Listing* l = listing();
+  return l && await_word(&l->resting, own_files->sharers - 1, "another process that has the same descriptors uses them");
+}
+
+void end_listing() {
+  Listing* l = own_files && own_files->sharers > 1 ? listing() : nullptr;
+  if (!l) return;
+  store(&l->over, 1);
+  futex_wake(&l->over, true);
+}
+
+bool lend_descriptors(const ScratchArray<int32_t>& fds) {
+  Listing* l = listing();
+  ScratchArray<Range> granted;
+  for (int32_t fd : fds)
+    if (!l || !claim_range(name_of_listing(), {static_cast<uint64_t>(fd), static_cast<uint64_t>(fd) + 1}, granted)) return false;
+  __atomic_fetch_add(&l->resting, 1, __ATOMIC_ACQ_REL);
+  futex_wake(&l->resting, true);
+  return await_word(&l->over, 1, "another process that has the same descriptors does not come to listing them");
+}
+
+bool is_lent(int fd) {
+  const Object* o = own_files && own_files->sharers > 1 ? find(name_of_listing()) : nullptr;
+  for (auto c = at<Claim>(o ? o->claims : 0); c; c = at<Claim>(c->next))
+    if (static_cast<uint64_t>(fd) >= c->range.start && static_cast<uint64_t>(fd) < c->range.end) return true;
+  return false;
 }
 
 bool note_object(const ObjectName& name, uint32_t facts, uint64_t value) {
@@ -322,28 +411,12 @@ bool claim_description(OpenDescription& d) {
   if (!mapped) return true;
   Guard guard;
   Object* o = guard.ok() ? find_or_make(object_of(d)) : nullptr;
-  if (!o) return false;
-  long error = 0;
-  Link* link = find_place(*o, KCMP_FILE, d.fd, error);
-  if (!link) return refuse_comparison(d, error);
-  auto found = *link ? at<Description>(*link) : fill_place(link, d.fd, ++table->numbers);
-  if (!found) return refuse_table(-ENOMEM);
+  long order = 0;
+  Description* found = o ? find_or_enter(*o, KCMP_FILE, &d, order) : nullptr;
+  if (!found) return false;
   d.record.shared = found->holder.number;
   d.record.owner_vpid = found->vpid;
   return true;
-}
-
-long sharer_of_table(int type) {
-  if (!mapped) return 0;
-  Guard guard;
-  auto user = static_cast<uint64_t>(sys(__NR_geteuid));
-  Object* o = guard.ok() ? find_or_make({kTableDevice, user << 8 | static_cast<uint64_t>(type)}) : nullptr;
-  if (!o) return -ENOMEM;
-  long error = 0;
-  Link* link = find_place(*o, type, 0, error);
-  if (!link) return error == -EPERM ? 0 : error;
-  if (*link) return at<Description>(*link)->vpid;
-  return fill_place(link, 0, 0) ? 0 : -ENOMEM;
 }
 
 bool leave_text(int32_t vpid, const char* text, size_t size) {

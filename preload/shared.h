@@ -27,6 +27,18 @@ bool begin_sharing();
 /// This process has entered all of its descriptions. Waits until every other one has.
 bool await_descriptions();
 
+/// What clone(2) lets processes have in common: their table of descriptors (KCMP_FILES), or working directory and umask (KCMP_FS).
+/// `keeper`: the virtual pid of the first that came, which saves it for all that have it.
+bool claim_table(int type, int32_t& keeper);
+/// Every other process has claimed its tables too.
+bool await_tables();
+/// While a process lists its table of descriptors, nobody else who has it opens or closes any. The keeper waits until the others have
+/// lent it the numbers of theirs; the others, until it has listed them.
+bool begin_listing();
+void end_listing();
+bool is_lent(int fd);
+bool lend_descriptors(const ScratchArray<int32_t>& fds);
+
 /// The kernel's own name of a thing; or a checksum as the name of something that has none.
 struct ObjectName {
   uint64_t device, inode;
@@ -46,10 +58,6 @@ bool note_object(const ObjectName& name, uint32_t facts, uint64_t value = 0);
 uint32_t object_facts(const ObjectName& name, uint64_t* value = nullptr);
 /// True for the first that asks, in the whole job: it saves what is in the object.
 bool claim_object(const ObjectName& name);
-
-/// Which process of the job and of this user, of those that have come here before, shares a table of the kernel with this one
-/// (KCMP_FILES, KCMP_FS): its virtual pid, 0: none. A negative error number: they cannot be compared.
-long sharer_of_table(int type);
 
 /// What a member tells the leader, kept until the leader closes the table.
 bool leave_text(int32_t vpid, const char* text, size_t size);

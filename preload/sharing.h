@@ -1,9 +1,12 @@
-// What clone(2) lets processes have in common and a restart cannot give them again.
+// What clone(2) lets processes have in common: the table of descriptors (CLONE_FILES), working directory and umask (CLONE_FS).
 #pragma once
+#include "image/records.h"
 
 namespace mig {
 
-/// True: nothing of the kind. False: the failure says what this process shares with which other member.
-bool shares_no_tables();
+/// Finds out which process of the job saves this one's tables, and notes it.
+bool claim_tables(ProcessRecord& p);
+/// Another process saves the descriptors that this one has too.
+bool borrows_descriptors();
 
 }  // namespace mig

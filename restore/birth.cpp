@@ -11,6 +11,7 @@
 #include "restore/job.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
+#include "restore/sharing.h"
 #include "restore/terminal.h"
 
 namespace mig {
@@ -44,14 +45,17 @@ void reap(int32_t pid) {
 
 class Family {
  public:
-  explicit Family(Lineage& all) : all_(all) {}
+  explicit Family(Lineage& all) : all_(all), tables_(all) {}
 
   int32_t make() {
+    tables_.begin();
     for (int32_t child = 0; child >= 0;) {
       self_ = child;
       child = begin();
     }
+    tables_.settle(self_);
     meet(BirthStep::kBorn);
+    if (self_) drop_ready();
     find_places();
     if (me().role == Role::kMember) {
       bury();
@@ -68,7 +72,6 @@ class Family {
     steps_.resize_down(0);
     parent_at_birth_ = static_cast<int32_t>(sys(__NR_getppid));
     enter_meeting(self_);
-    if (self_) drop_ready();
     if (int32_t child = create(true); child >= 0) return child;
     lead();
     return create(false);
@@ -76,7 +79,7 @@ class Family {
 
   /// Only the first process tells the caller, who would else not see the end of the pipe.
   static void drop_ready() {
-    if (options.ready_fd >= 0) sys(__NR_close, options.ready_fd);
+    if (options.ready_fd >= 0 && keeps_files() && !shares_files_with_first()) sys(__NR_close, options.ready_fd);
     options.ready_fd = -1;
   }
 
@@ -95,27 +98,29 @@ class Family {
   /// True in the new process.
   bool bring_forth(int32_t i) {
     const Birth& b = all_[i];
-    return b.way == Way::kOrphan ? bring_forth_orphan(i)
-                                 : fork_birth(i, b.exit_signal | (b.way == Way::kSibling ? CLONE_PARENT : 0));
+    long shared = tables_.prepare(i);
+    return b.way == Way::kOrphan ? bring_forth_orphan(i, shared)
+                                 : fork_birth(i, shared | b.exit_signal | (b.way == Way::kSibling ? CLONE_PARENT : 0));
   }
 
-  static bool fork_birth(int32_t i, long flags) {
+  bool fork_birth(int32_t i, long flags) {
     long pid = fork_with(flags);
     if (pid) enter_newborn(i, static_cast<int32_t>(pid));
+    else tables_.be_born(i);
     return pid == 0;
   }
 
   /// One for the outside goes there before anybody can adopt it, any other when its parent to be can.
-  bool bring_forth_orphan(int32_t i) {
+  bool bring_forth_orphan(int32_t i, long shared) {
     const Birth& b = all_[i];
-    if (auto step = static_cast<int32_t>(fork_with(0))) {
+    if (auto step = static_cast<int32_t>(fork_with(shared))) {
       if (b.parent < 0) reap(step);
       else steps_.push(step);
       return false;
     }
     leave_meeting();
-    if (fork_birth(i, SIGCHLD)) return true;
-    drop_ready();
+    if (fork_birth(i, shared | SIGCHLD)) return true;
+    if (!(shared & CLONE_FILES) && options.ready_fd >= 0) sys(__NR_close, options.ready_fd);
     if (b.parent >= 0) await(BirthStep::kCaught);
     for (;;) sys(__NR_exit_group, 0);
   }
@@ -195,6 +200,7 @@ class Family {
   }
 
   Lineage& all_;
+  OwnTables tables_;
   int32_t self_ = 0, parent_at_birth_ = 0;
   HomeArray<int32_t> steps_;  ///< processes between this one and orphans of it
 };

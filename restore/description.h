@@ -39,6 +39,7 @@ void settle_description(PreparedDescription& p, int fd);
 void set_descriptor(PreparedDescription& p, long fd);
 /// The same for a descriptor of a kind's own; gives up if it is an error number. `what` names it then.
 int move_aside(const char* what, long fd);
+int copy_aside(const char* what, int fd);
 
 /// Calls visit(record, tail, tail size) for each record of `type` that belongs to `p`.
 template <class T, class Visit>

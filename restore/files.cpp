@@ -20,11 +20,13 @@
 #include "restore/description.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
+#include "restore/job.h"
 #include "restore/locks.h"
 #include "restore/meeting.h"
 #include "restore/options.h"
 #include "restore/pidfds.h"
 #include "restore/shared.h"
+#include "restore/sharing.h"
 #include "restore/terminal.h"
 
 namespace mig {
@@ -32,7 +34,9 @@ namespace {
 
 HomeArray<DescriptorRecord> descriptors;  ///< in order of their numbers
 HomeArray<int> reserved;                  ///< other numbers that will be used for a moment
-HomeArray<uint64_t> used;                 ///< bit per number that some process of the job has or reserves
+using Numbers = HomeArray<uint64_t>;      ///< bit per number
+Numbers used;                             ///< that some process of the job has or reserves
+Numbers occupied;                         ///< that are kept free for the program in a table that others use too
 HomeArray<PreparedDescription> prepared;
 
 /// A description as this process's file has it.
@@ -72,16 +76,20 @@ void read_descriptors() {
   }
 }
 
-void set_used(int fd) {
+bool has(const Numbers& numbers, int fd) {
+  size_t word = static_cast<size_t>(fd) / 64;
+  return word < numbers.size() && (numbers[word] >> fd % 64 & 1);
+}
+
+void add(Numbers& numbers, int fd) {
   if (fd < 0) return;
   size_t word = static_cast<size_t>(fd) / 64;
-  if (word >= used.size()) used.add(word + 1 - used.size());
-  used[word] |= 1UL << fd % 64;
+  if (word >= numbers.size()) numbers.add(word + 1 - numbers.size());
+  numbers[word] |= 1UL << fd % 64;
 }
 
 bool is_used(int fd) {
-  size_t word = static_cast<size_t>(fd) / 64;
-  return word < used.size() && (used[word] >> fd % 64 & 1);
+  return has(used, fd);
 }
 
 /// What the restarting shell left open by mistake.
@@ -104,6 +112,26 @@ int source_of(const DescriptorRecord& d) {
   return stream && standard[d.fd] >= 0 ? standard[d.fd] : p.fd;
 }
 
+/// Other processes that have this table open and close files of theirs, which must not get a number of the program.
+void occupy(int fd) {
+  if (fd <= 2 || has(occupied, fd)) return;
+  add(occupied, fd);
+  Patience patience("a number for a descriptor");
+  long null = open_path("/dev/null", O_RDONLY), r;
+  if (null == fd) return;
+  while ((r = sys(__NR_fcntl, null, F_DUPFD_CLOEXEC, fd)) != fd) {
+    if (failed(r)) give_up(Error::kResourceFailed, "a descriptor", "keep its number free", r);
+    sys(__NR_close, r);
+    patience.wait();
+  }
+  sys(__NR_close, null);
+}
+
+void occupy_numbers() {
+  for (const DescriptorRecord& d : descriptors) occupy(d.fd);
+  for (int fd : reserved) occupy(fd);
+}
+
 void put_in_place(const DescriptorRecord& d) {
   long r = sys(__NR_dup3, source_of(d), d.fd, d.close_on_exec ? O_CLOEXEC : 0);
   if (r < 0) give_up(Error::kResourceFailed, prepared[own[d.description].index].path, "give it its descriptor number", r);
@@ -121,6 +149,14 @@ void register_epoll_entries() {
         if (r >= 0) r = sys(__NR_epoll_ctl, p.fd, EPOLL_CTL_ADD, e.fd, &event);
         if (r < 0) give_up(Error::kResourceFailed, "an epoll instance", "register a descriptor", r);
       });
+}
+
+/// Of a process whose descriptors another one puts into place: what it needed for its memory.
+void close_own() {
+  for (const PreparedDescription& p : prepared)
+    if (belongs_here(p) && !p.common)
+      for (int fd : {p.fd, p.helper})
+        if (fd >= 0) sys(__NR_close, fd);
 }
 
 void close_rest(int keep) {
@@ -154,11 +190,19 @@ void settle(const OwnDescription& o, int fd) {
   else take_process_locks(borrowed(o), fd);
 }
 
-void settle_all() {
-  HomeArray<int> numbers;
+/// The first number of each description; -1: it is under way in a socket.
+void find_numbers(HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i) numbers.push(-1);
   for (const DescriptorRecord& d : descriptors)
     if (numbers[d.description] < 0) numbers[d.description] = d.fd;
+}
+
+void settle_underway(const HomeArray<int>& numbers) {
+  for (size_t i = 0; i < own.size(); ++i)
+    if (PreparedDescription& p = prepared[own[i].index]; numbers[i] < 0 && belongs_here(p)) settle_description(p, p.fd);
+}
+
+void settle_all(const HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i)
     if (numbers[i] >= 0) settle(own[i], numbers[i]);
 }
@@ -169,6 +213,12 @@ void prepare_watched(const PreparedDescription& epoll) {
     PreparedDescription* p = e.shared ? &prepared[shared_description(e.shared)] : nullptr;
     if (p && kind_of(*p) == DescriptionKind::kPidfd) open_pidfd(*p);
   });
+}
+
+/// The keeper of the table does all the rest. It may close what both have.
+void share_files() {
+  keep_messages();
+  keep_job_descriptor();
 }
 
 void prepare(const OwnDescription& o) {
@@ -193,11 +243,20 @@ int move_aside(const char* what, long fd) {
   if (failed(fd)) give_up(Error::kResourceFailed, what, "open", fd);
   auto from = static_cast<int>(fd);
   if (from > 2 && !is_used(from)) return from;
-  while (is_used(next_aside) || sys(__NR_fcntl, next_aside, F_GETFD) >= 0) ++next_aside;
-  long r = sys(__NR_dup3, from, next_aside, O_CLOEXEC);
-  if (failed(r)) give_up(Error::kResourceFailed, what, "find a free descriptor number (raise the limit: ulimit -n)", r);
+  int aside = copy_aside(what, from);
   sys(__NR_close, from);
-  return next_aside;
+  return aside;
+}
+
+int copy_aside(const char* what, int from) {
+  for (;;) {
+    while (is_used(next_aside)) ++next_aside;
+    long r = sys(__NR_fcntl, from, F_DUPFD_CLOEXEC, next_aside);
+    if (failed(r)) give_up(Error::kResourceFailed, what, "find a free descriptor number (raise the limit: ulimit -n)", r);
+    next_aside = static_cast<int>(r) + 1;
+    if (!is_used(static_cast<int>(r))) return static_cast<int>(r);
+    sys(__NR_close, r);
+  }
 }
 
 void set_descriptor(PreparedDescription& p, long fd) {
@@ -207,8 +266,8 @@ void set_descriptor(PreparedDescription& p, long fd) {
 void reserve_numbers(const Plan& plan) {
   size_t descriptions = 0;
   for (const PlannedProcess& p : plan.processes) {
-    p.file.each_as<DescriptorRecord>(RecordType::kDescriptor, [](const DescriptorRecord& d, const char*) { set_used(d.fd); });
-    p.file.each_as<EpollEntryRecord>(RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*) { set_used(e.fd); });
+    p.file.each_as<DescriptorRecord>(RecordType::kDescriptor, [](const DescriptorRecord& d, const char*) { add(used, d.fd); });
+    p.file.each_as<EpollEntryRecord>(RecordType::kEpollEntry, [](const EpollEntryRecord& e, const char*) { add(used, e.fd); });
     p.file.each(RecordType::kDescription, [&](const RecordHeader*) { ++descriptions; });
   }
   close_strangers(options.ready_fd);
@@ -224,6 +283,8 @@ void prepare_files(int32_t process) {
   int highest = descriptors.size() ? descriptors[descriptors.size() - 1].fd : 2;
   raise_descriptor_limit(static_cast<uint64_t>(highest) + descriptors.size() + 64);
   image.set_fd(move_aside("the image", image.fd()));
+  if (!keeps_files()) return share_files();
+  if (shares_files()) occupy_numbers();
   for (int i = 0; i < 3; ++i)
     if (long fd = sys(__NR_dup, i); fd >= 0) standard[i] = move_aside("a standard stream", fd);
   for (const OwnDescription& o : own) prepare(o);
@@ -234,10 +295,14 @@ void install_files(int keep) {
     if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
   restore_foreground();
+  if (!keeps_files()) return close_own();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
+  HomeArray<int> numbers;
+  find_numbers(numbers);
+  settle_underway(numbers);
   close_rest(keep);
-  settle_all();
+  settle_all(numbers);
 }
 
 }  // namespace mig

@@ -44,7 +44,7 @@ bool is_ours(const char* name) {
 
 void enter_planned(Member& m, const Birth& b) {
   m.vpid = b.vpid, m.vpgid = b.vpgid, m.vsid = b.vsid;
-  m.flags = b.role == Role::kZombie ? kMemberZombie : 0;
+  m.flags = b.role == Role::kZombie ? kMemberZombie : b.parent < 0 ? kMemberFixedParent : 0;
 }
 
 }  // namespace
@@ -66,6 +66,10 @@ Job* make_job(const Plan& plan, const Lineage& lineage) {
   text_copy(job->name, options.job, sizeof job->name);
   __builtin_memcpy(job->magic, kJobMagic, sizeof kJobMagic);
   return job;
+}
+
+void keep_job_descriptor() {
+  descriptor = copy_aside("the job's control block", descriptor);
 }
 
 int job_descriptor() {

@@ -8,6 +8,8 @@ namespace mig {
 /// Makes the job's file, under another name yet, with an entry for every member and zombie, while the stub still has the rights
 /// of the restarting user: a process may be somebody with less. Every process inherits its descriptor.
 Job* make_job(const Plan& plan, const Lineage& lineage);
+/// In a process that has the same table of descriptors as another one: which may close it.
+void keep_job_descriptor();
 int job_descriptor();
 
 /// The kernel's numbers of processes, groups and sessions, once all of them exist.

@@ -15,6 +15,12 @@ namespace mig {
 enum class Role : uint8_t { kMember, kZombie, kHelper };
 enum class Way : uint8_t { kChild, kSibling, kOrphan };
 
+/// Who has the records of the descriptors, and of the directory and umask, that several processes share (restore/sharing.h); -1: nobody
+/// else has them.
+struct Tables {
+  int32_t files, directory;
+};
+
 /// Births 0 to N - 1 are those of Plan::processes, with the same index.
 struct Birth {
   Role role;
@@ -29,8 +35,10 @@ struct Birth {
   int32_t parent;       ///< in the end; -1: outside the job
   int32_t creator;
   int32_t first_created, next_created;
-  int32_t status;  ///< kZombie: as wait(2) gives it
-  char name[16];   ///< kZombie
+  Tables own;       ///< that it has in the end
+  Tables at_birth;  ///< that it shares with its creator when it is made
+  int32_t status;   ///< kZombie: as wait(2) gives it
+  char name[16];    ///< kZombie
 };
 
 struct Lineage {

@@ -18,10 +18,12 @@
 #include "restore/job.h"
 #include "restore/meeting.h"
 #include "restore/memory.h"
+#include "restore/messages.h"
 #include "restore/options.h"
 #include "restore/plan.h"
 #include "restore/process.h"
 #include "restore/shared.h"
+#include "restore/sharing.h"
 #include "restore/signals.h"
 #include "restore/threads.h"
 #include "restore/timers.h"
@@ -102,6 +104,7 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   check_process();
   check_mapped_files();
   prepare_files(process);
+  fill_queues(plan, process);
   meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
@@ -127,6 +130,7 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   block_signals();
   make_plan(plan);
   plan_births(plan, lineage);
+  plan_sharing(plan, lineage);
   reserve_numbers(plan);
   open_meeting(make_job(plan, lineage), lineage);
   open_shared_things(plan);

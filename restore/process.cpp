@@ -17,6 +17,7 @@
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/options.h"
+#include "restore/sharing.h"
 
 namespace mig {
 namespace {
@@ -239,8 +240,10 @@ void check_process() {
 
 void restore_process() {
   ProcessRecord p = process_record();
-  restore_working_directory();
-  sys(__NR_umask, p.umask);
+  if (keeps_directory()) {
+    restore_working_directory();
+    sys(__NR_umask, p.umask);
+  }
   sys(__NR_personality, p.personality);
   if (p.thp_disable) sys(__NR_prctl, PR_SET_THP_DISABLE, p.thp_disable, 0, 0, 0);
   if (p.tsc_mode > 1) sys(__NR_prctl, PR_SET_TSC, p.tsc_mode, 0, 0, 0);

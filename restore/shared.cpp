@@ -8,6 +8,7 @@
 #include "image/device.h"
 #include "restore/failure.h"
 #include "restore/memory.h"
+#include "restore/messages.h"
 #include "restore/pidfds.h"
 #include "restore/spread.h"
 
@@ -33,6 +34,15 @@ void list_descriptions(const Plan& plan, int32_t index) {
     if (is_borrowed(record, process.record.vpid)) continue;
     note_number(record.shared, static_cast<uint32_t>(all_descriptions().size()));
     all_descriptions().push({record, record_tail(h), -1, -1, reader, index, process.record.vpid, false});
+  }
+}
+
+/// Whoever uses a table of descriptors is to find them all open.
+void find_common_tables(const Plan& plan) {
+  for (const PlannedProcess& p : plan.processes) {
+    if (!p.record.files_vpid) continue;
+    for (PreparedDescription& d : all_descriptions())
+      if (p.record.files_vpid == d.vpid) d.common = true;
   }
 }
 
@@ -92,6 +102,8 @@ void open_shared_things(Plan& plan) {
   for (size_t i = 0; i < plan.processes.size(); ++i) list_descriptions(plan, static_cast<int32_t>(i));
   if (plan.processes.size() < 2) return;
   for (const PlannedProcess& p : plan.processes) find_borrowed(p);
+  find_common_tables(plan);
+  find_underway();
   find_spread(plan);
   for (PreparedDescription& p : all_descriptions()) {
     if (!p.common) continue;
