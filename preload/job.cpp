@@ -76,18 +76,19 @@ MIG_START bool is_parent_landlocked() {
   return false;
 }
 
-bool claim(Member& m, bool of_the_dead) {
+bool claim(Member& m, int32_t pid, bool of_the_dead) {
   if (of_the_dead && m.pid > 0 && !is_alive(m.pid)) free_entry(m, m.pid);
   int32_t none = 0;
-  return __atomic_compare_exchange_n(&m.pid, &none, own_real_pid(), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return __atomic_compare_exchange_n(&m.pid, &none, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /// A place for this process, looked for from `first` on: a free one if there is one near, else also that of a process
 /// that was killed. Place 0 is the first program's for ever.
 int32_t claim_entry(int32_t first) {
+  int32_t pid = own_real_pid();
   for (int32_t n = 0; n < kMaxMembers; ++n) {
     int32_t at = (first + n) % kMaxMembers;
-    if ((at || !first) && claim(state.job->members[at], n >= kPassedOver)) return at;
+    if ((at || !first) && claim(state.job->members[at], pid, n >= kPassedOver)) return at;
   }
   return -1;
 }
@@ -279,7 +280,7 @@ bool is_over() {
 void take_own_number() {
   if (ids.space) return;
   use_id_space();
-  forget_own_ids();
+  if (ids.moved) forget_own_ids();
 }
 
 void enter_or_make(int32_t first) {

@@ -213,7 +213,7 @@ long pass(int task_dir, Targets& targets) {
     }
     if (t->settled) return true;
     if (!t->signalled) {
-      if (char letter = tid == main ? thread_state(tid) : 0; letter == 'Z' || letter == 'X') {
+      if (char letter = tid == main ? thread_state(tid) : '\0'; letter == 'Z' || letter == 'X') {
         t->settled = 1;
         take_dead_main(tid);
         return true;
