@@ -18,7 +18,7 @@
 
 namespace mig {
 
-constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '2'};
+constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '3'};
 constexpr int kMaxMembers = 4096;
 constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 
@@ -56,15 +56,15 @@ struct JobRequest {
   int64_t total;      ///< from the signal to kWritten
   uint64_t bytes;
   uint32_t processes;
-  int32_t target_tid;    ///< real tid that the signal was sent to, 0: the process
-  int64_t target_call;   ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
-  uint64_t target_pc;    ///< and its program counter
-  char images[4096];     ///< directory to write into; empty: the job's
-  char partial[4096];    ///< out: the directory being written
-  char image[4096];      ///< out: the name under which it is (to be) published
-  char message[1024];    ///< out: object, cause, remedy
-  uint32_t handed_over;  ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
-  uint32_t reserved;
+  int32_t target_tid;     ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;    ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;     ///< and its program counter
+  char images[4096];      ///< directory to write into; empty: the job's
+  char partial[4096];     ///< out: the directory being written
+  char image[4096];       ///< out: the name under which it is (to be) published
+  char message[1024];     ///< out: object, cause, remedy
+  uint32_t handed_over;   ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
+  uint32_t taker;         ///< index in members[] plus 1 of the member that has taken it, 0: none
   char destination[256];  ///< of that move: the host as ssh knows it
   char token[128];        ///< and what the other side calls this move
 };
@@ -91,17 +91,18 @@ struct Cut {
   uint64_t bytes;      ///< sum over the members
   int64_t limit;       ///< for stopping the threads
   char partial[4096];  ///< directory being written
-  uint32_t over;       ///< not of a cut: 1: the job's last member has left and removes the file
-  uint32_t reserved;
   char message[1024];
 };
 
-constexpr uint32_t kMemberExecuting = 1;  ///< execve is under way: it must not be signalled and will enter again
-constexpr uint32_t kMemberZombie = 2;     ///< restarts only: it has ended and nobody has waited for it
-constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
-constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
-constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
-constexpr uint32_t kMemberStops = 32;     ///< it stops again at the end of the cut
+constexpr uint32_t kMemberExecuting = 1;    ///< execve is under way: it must not be signalled and will enter again
+constexpr uint32_t kMemberZombie = 2;       ///< restarts only: it has ended and nobody has waited for it
+constexpr uint32_t kMemberStopped = 4;      ///< it was stopped (Ctrl-Z) when the cut began, was continued for it, and stops again
+constexpr uint32_t kMemberAsked = 8;        ///< a request came while it executed: it asks itself again afterwards
+constexpr uint32_t kMemberLeft = 16;        ///< it has ended; the entry waits for its children to enter
+constexpr uint32_t kMemberStops = 32;       ///< it stops again at the end of the cut
+constexpr uint32_t kMemberLandlocked = 64;  ///< it has restricted itself by Landlock, or a process that it comes from has
+constexpr uint32_t kMemberFixedParent =
+    128;  ///< its parent is outside the job: `vppid` is the number of the one that it had at first
 constexpr uint32_t kMemberUntoldUnit = 1 << 8;
 constexpr uint32_t kMemberUntold =
     0x7f * kMemberUntoldUnit;  ///< signal that stopped or continued it, and that its parent has not waited for
@@ -152,21 +153,22 @@ struct Settings {
   Outside outside;
 };
 
+/// The start of a program and the birth of a process touch the first page only: what they need stands first, the members beside it.
 struct Job {
   char magic[8];
   uint32_t version;
   int32_t signal;
-  uint32_t member_count;  ///< entries in use or used before
-  uint32_t generation;
+  uint32_t member_count;    ///< entries in use or used before
+  uint32_t generation;      ///< 0: never restarted, so `ids` is empty
   int64_t last_checkpoint;  ///< CLOCK_REALTIME, 0: never
   char name[64];
-  char images[4096];  ///< default image directory, absolute
-  uint32_t keep;      ///< --keep K, 0: all
-  uint32_t reserved;
-  JobRequest request;
-  Cut cut;
+  uint32_t keep;  ///< --keep K, 0: all
+  uint32_t over;  ///< 1: the last member has left and removes the file
   Rebirth rebirth;
   Member members[kMaxMembers];
+  Cut cut;
+  JobRequest request;
+  char images[4096];  ///< default image directory, absolute
   IdSpace ids;
   Settings settings;
 };

@@ -100,17 +100,22 @@ inline bool image_complete(int images, uint64_t number) {
   return sys(__NR_newfstatat, images, path, &st, 0) == 0 && st.st_size > 0;
 }
 
+/// The highest number in the directory, or 0.
+inline uint64_t highest_image_number(int images) {
+  uint64_t highest = 0;
+  sys(__NR_lseek, images, 0L, 0);
+  each_entry(images, [&](const char* name, unsigned char) {
+    uint64_t n = image_number(name);
+    highest = n > highest ? n : highest;
+    return true;
+  });
+  return highest;
+}
+
 /// One more than the highest number in the directory (which may not exist yet).
 inline uint64_t next_image_number(const char* images_dir) {
-  uint64_t highest = 0;
   ScopedFd images(open_path(images_dir, O_RDONLY | O_DIRECTORY));
-  if (images.ok())
-    each_entry(images.get(), [&](const char* name, unsigned char) {
-      uint64_t n = image_number(name);
-      highest = n > highest ? n : highest;
-      return true;
-    });
-  return highest + 1;
+  return images.ok() ? highest_image_number(images.get()) + 1 : 1;
 }
 
 /// Renames without replacing; where the file system cannot promise that (NFS), by looking first.
@@ -122,9 +127,10 @@ inline long rename_new(const char* from, const char* to) {
   return sys(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-/// Lets IMAGES/latest point at `name`. A file system without symbolic links has no `latest`.
-inline long point_latest(int images, const char* name) {
-  char temporary[64];
+/// Lets IMAGES/latest point at the image of that number. A file system without symbolic links has no `latest`.
+inline long point_latest_at(int images, uint64_t number) {
+  char name[32], temporary[64];
+  Text(name) << number;
   Text(temporary) << ".latest." << sys(__NR_getpid);
   sys(__NR_unlinkat, images, temporary, 0);
   long r = sys(__NR_symlinkat, name, images, temporary);
@@ -133,6 +139,15 @@ inline long point_latest(int images, const char* name) {
   r = sys(__NR_renameat, images, temporary, images, "latest");
   if (failed(r)) sys(__NR_unlinkat, images, temporary, 0);
   return r;
+}
+
+/// Others may publish meanwhile: whoever points looks once more, so the last to point has seen all images.
+inline long point_latest(int images) {
+  for (uint64_t number = highest_image_number(images), before = 0; number != before; number = highest_image_number(images)) {
+    if (long r = point_latest_at(images, number); failed(r)) return r;
+    before = number;
+  }
+  return 0;
 }
 
 /// Makes the complete image in `partial_dir` durable and visible as `final_dir`, which is IMAGES/N. -EEXIST:
@@ -147,12 +162,22 @@ inline long publish(const char* partial_dir, const char* final_dir, const char* 
   if (!images.ok()) return images.get();
   if (long r = rename_new(partial_dir, final_dir); failed(r)) return r;
   if (long r = sync_fd(images.get())) return r;
-  char name[32];
-  uint64_t number = image_number_of(final_dir);
-  if (!number) return 0;
-  Text(name) << number;
-  if (long r = point_latest(images.get(), name)) return r;
+  if (!image_number_of(final_dir)) return 0;
+  if (long r = point_latest(images.get()); failed(r)) return r;
   return sync_fd(images.get());
+}
+
+constexpr int kNumberTries = 100;
+
+/// The same under the next free number if somebody else has taken that of `final_dir` meanwhile, which is changed to it.
+template <size_t N>
+long publish_as_next(const char* partial_dir, char (&final_dir)[N], const char* images_dir) {
+  long r = publish(partial_dir, final_dir, images_dir);
+  for (int tries = 1; r == -EEXIST && tries < kNumberTries; ++tries) {
+    Text(final_dir) << images_dir << "/" << next_image_number(images_dir);
+    r = publish(partial_dir, final_dir, images_dir);
+  }
+  return r;
 }
 
 /// Removes IMAGES/NUMBER: out of sight first.
@@ -165,7 +190,8 @@ inline long remove_image(const char* images_dir, uint64_t number) {
   return failed(r) ? r : remove_tree(to);
 }
 
-/// Keeps the newest `keep` complete images (0: all) and never removes what is not a complete, numbered image.
+/// Keeps the newest `keep` complete images (0: all) and never removes what is not a complete, numbered image. Somebody else may
+/// do the same meanwhile.
 inline long prune_images(const char* images_dir, uint32_t keep) {
   if (!keep) return 0;
   ScopedFd images(open_path(images_dir, O_RDONLY | O_DIRECTORY));
@@ -182,7 +208,8 @@ inline long prune_images(const char* images_dir, uint32_t keep) {
     });
     if (r < 0) return r;
     if (complete <= keep) return 0;
-    if (long e = remove_image(images_dir, oldest); failed(e)) return e;
+    long e = remove_image(images_dir, oldest);
+    if (failed(e) && e != -ENOENT) return e;
   }
 }
 

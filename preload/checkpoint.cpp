@@ -98,9 +98,9 @@ void discard_write_signals() {
 }
 
 /// Makes the place of the image, or goes where the leader has made it.
-bool find_place(ImagePlace& place) {
+bool find_place(ImagePlace& place, const Request& request) {
   if (role() == Role::kFollows) return enter_place(place);
-  if (!place_image(place)) return false;
+  if (!place_image(place, request)) return false;
   show_place(place);
   return true;
 }
@@ -116,19 +116,19 @@ void remove_common_table(const ScopedFd& directory) {
   if (in_company() && role() == Role::kLeads) remove_shared_table(directory.get());
 }
 
-bool save_image(ImagePlace& place, int64_t began) {
+bool save_image(ImagePlace& place, const Request& request, int64_t began) {
   bool scratch_open = open_scratch();
   uint64_t bytes = 0;
-  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) && find_place(place) &&
-            make_common_table(place.directory);
+  bool ok = (scratch_open || refuse(Error::kPendingLost, "working memory", "the kernel gave none")) &&
+            find_place(place, request) && make_common_table(place.directory);
   if (ok) begin_saving();
   if (!ok && role() == Role::kLeads) {
     if (scratch_open) close_scratch();
     return false;
   }
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
-  close_shared_table();
-  if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  if (role() == Role::kFollows) ok = ok && leave_member_part(bytes);
+  if (!ok || role() == Role::kFollows) close_shared_table();
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
   release_files();
@@ -137,6 +137,7 @@ bool save_image(ImagePlace& place, int64_t began) {
     discard_write_signals();
     ok = false;
   }
+  close_shared_table();
   if (scratch_open) close_scratch();
   return ok;
 }
@@ -188,6 +189,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ScopedDescriptorRoom room;
   ScopedDumpable dumpable;
   ImagePlace place;
+  place.partial[0] = 0;
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
             (only_look || (!forbidden() && await_children(began + state.stop_limit)));
@@ -196,6 +198,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
+    if (!only_look) gather_requests(true);
     note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
@@ -205,7 +208,7 @@ void lead_checkpoint(ucontext_t* frame) {
     self->record.flags |= kThreadHandler;
     if (!only_look) tell_program(MIG_BEFORE_CHECKPOINT);
     if (!mig_save_context(&self->record.context)) {
-      ok = only_look ? check_members() : save_image(place, began);
+      ok = only_look ? check_members() : save_image(place, request, began);
     } else {
       restarted = true;
       forget_shared_table();

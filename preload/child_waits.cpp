@@ -10,6 +10,7 @@
 // registers in that handler's signal frame; so a thread notes its waits, and their numbers are renewed in those frames
 // too. They lie below the stack pointer that the wait had, or at the top of the alternate stack, and are known by their program
 // counter, rbx, and the call's number.
+// Whether a child that had ended before a restart left a core file is remembered here: the zombie in its place leaves none.
 // What sigtimedwait and a signalfd tell names processes too, and is taken at the same place.
 //
 // A wait is a cancellation point: cancellation is asynchronous for its length, as in glibc before 2.41.
@@ -103,6 +104,17 @@ MIG_INLINE long enter_kernel(const ChildWait* w, long a, long b) {
   return result;
 }
 
+/// Children that had ended and left a core file before the last checkpoint, by their virtual numbers; 0: none.
+constexpr uint32_t kMaxDumped = 256;
+int32_t dumped[kMaxDumped];
+uint32_t dumped_count;
+
+MIG_INLINE int32_t* find_dumped(int32_t number) {
+  for (uint32_t i = 0, n = __atomic_load_n(&dumped_count, __ATOMIC_RELAXED); i < n; ++i)
+    if (__atomic_load_n(&dumped[i], __ATOMIC_RELAXED) == number) return &dumped[i];
+  return nullptr;
+}
+
 MIG_UNSPLIT long wait_in_kernel(ChildWait* w) {
   long real = to_real(w->kind, w->args[w->target]);
   long result = enter_kernel(w, w->target == 0 ? real : w->args[0], w->target == 1 ? real : w->args[1]);
@@ -114,8 +126,14 @@ MIG_UNSPLIT long wait_in_kernel(ChildWait* w) {
   }
   w->real = w->info ? w->info->si_pid : static_cast<int32_t>(result);
   w->child = virtual_task(w->real);
-  if (!w->info) return w->child;
+  bool left_core = w->child && find_dumped(w->child);
+  if (!w->info) {
+    auto status = reinterpret_cast<int*>(w->args[1]);
+    if (left_core && WIFSIGNALED(*status)) *status |= WCOREFLAG;
+    return w->child;
+  }
   w->info->si_pid = w->child;
+  if (left_core && w->info->si_code == CLD_KILLED) w->info->si_code = CLD_DUMPED;
   return result;
 }
 
@@ -130,6 +148,11 @@ bool is_end(int status) {
 }
 bool is_end(const siginfo_t& info) {
   return info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+}
+
+void forget_ended(int32_t number, int32_t real) {
+  if (int32_t* at = find_dumped(number)) __atomic_store_n(at, 0, __ATOMIC_RELAXED);
+  forget_child(number, real);
 }
 
 uint64_t place(const char* label) {
@@ -176,7 +199,7 @@ long wait_for_child(int32_t target, int* status, int options, rusage* usage) {
   if (!status) status = &own;
   ChildWait w{__NR_wait4, {target, sys_word(status), options, sys_word(usage)}, 0, IdKind::kTarget, nullptr, 0, 0, nullptr};
   long result = wait_in_kernel(w);
-  if (w.child && is_end(*status)) forget_child(w.child, w.real);
+  if (w.child && is_end(*status)) forget_ended(w.child, w.real);
   return result;
 }
 
@@ -186,13 +209,22 @@ long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage*
   IdKind kind = which == P_PID ? IdKind::kTask : which == P_PGID ? IdKind::kGroup : IdKind::kNone;
   ChildWait w{__NR_waitid, {which, id, sys_word(info), options, sys_word(usage)}, 1, kind, info, 0, 0, nullptr};
   long result = wait_in_kernel(w);
-  if (w.child && is_end(*info) && !(options & WNOWAIT)) forget_child(w.child, w.real);
+  if (w.child && is_end(*info) && !(options & WNOWAIT)) forget_ended(w.child, w.real);
   return result;
 }
 
 long take_signals(long number, long a, void* buffer, long c, long d, void (*translate)(void* buffer, long result)) {
   ChildWait w{number, {a, sys_word(buffer), c, d}, 0, IdKind::kNone, nullptr, 0, 0, translate};
   return wait_in_kernel(w);
+}
+
+bool has_dumped(int32_t number, bool note) {
+  if (find_dumped(number)) return true;
+  if (!note) return false;
+  int32_t* at = find_dumped(0);
+  if (!at && dumped_count < kMaxDumped) at = &dumped[dumped_count++];
+  if (at) *at = number;
+  return true;
 }
 
 bool is_in_child_wait(const Frame& frame) {

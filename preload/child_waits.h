@@ -12,6 +12,9 @@ namespace mig {
 long wait_for_child(int32_t target, int* status, int options, rusage* usage);
 long wait_for_child(int which, int32_t id, siginfo_t* info, int options, rusage* usage);
 
+/// Whether a child that nobody has waited for has left a core file: noted at each checkpoint, told by waits after a restart.
+bool has_dumped(int32_t number, bool note);
+
 /// As read(2) of a signalfd, or rt_sigtimedwait(2); `translate` is called when something has come.
 long take_signals(long number, long a, void* buffer, long c, long d, void (*translate)(void* buffer, long result));
 

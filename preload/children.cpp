@@ -78,7 +78,7 @@ extern "C" __attribute__((visibility("hidden"))) MIG_UNSPLIT long mig_birth(long
 }
 
 /// The program's own handlers of pthread_atfork run before ours: what they are told must not come from the parent's caches.
-MIG_EXPORT pid_t fork() noexcept {
+MIG_EXPORT MIG_START pid_t fork() noexcept {
   cached_pid = cached_tid = 0;
   return born_by([] {
     if (watching) return original_fork();
@@ -90,7 +90,7 @@ MIG_EXPORT pid_t fork() noexcept {
 MIG_EXPORT pid_t __fork() noexcept {
   return fork();
 }
-MIG_EXPORT pid_t _Fork() noexcept {
+MIG_EXPORT MIG_START pid_t _Fork() noexcept {
   return born_by([] {
     auto child = static_cast<pid_t>(fork_member([] { return original_Fork(); }));
     if (child == 0) begin_as_child();

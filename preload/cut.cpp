@@ -29,6 +29,7 @@ constexpr int64_t kMeetingLimit = 600 * kSecond;
 
 Role now;
 bool company;
+uint32_t late_leader;  ///< whose cut this process leads since that one has died: as in Cut::leader, 0: nobody's
 uint32_t number;       ///< of the cut that this process takes part in
 int64_t births_until;  ///< so long the leader waits for children of the dead
 
@@ -154,13 +155,15 @@ bool may_continue(const ProcessStat& stat) {
   return true;
 }
 
-/// Entries of processes that were killed stay, and their numbers may be strangers' by now.
+/// Entries of processes that were killed stay, and their numbers may be strangers' by now. One that executes is left alone, but
+/// if it was stopped meanwhile it would not get through: its new program takes the request before anything else.
 void stop_member(Member& m) {
+  bool executes = load(&m.flags) & kMemberExecuting;
   int32_t pid = m.pid, tid = choose_thread(pid);
   HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  if (stat.state == 'T' && !may_continue(stat)) return;
+  if (stat.state == 'T' ? !may_continue(stat) : executes) return;
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -201,7 +204,7 @@ uint32_t look(bool thorough, uint32_t& first) {
       free_entry(m, pid);
       continue;
     }
-    if (!dead && !(load(&m.flags) & kMemberExecuting) && !takes_part(m)) stop_member(m);
+    if (!dead && !takes_part(m)) stop_member(m);
     first = i;
     ++open;
   }
@@ -259,21 +262,50 @@ bool await_members(CutStep step, int64_t limit, bool dead_fail) {
   }
 }
 
-/// A follower waits until the leader is at least at that step. False: the leader is dead, or has given up before.
+bool refuse_dead_leader(uint32_t leader) {
+  return refuse_member(state.job->members[leader - 1], "it ended while it led the checkpoint");
+}
+
+/// The leader is dead: whoever finds out first leads what is left, which is to let everybody go on.
+bool succeed() {
+  uint32_t leader = load(&cut().leader), self = static_cast<uint32_t>(state.member) + 1;
+  if (!leader || leader > kMaxMembers || is_leader_alive(leader) || load(&cut().number) != number) return false;
+  if (!__atomic_compare_exchange_n(&cut().leader, &leader, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
+  now = Role::kLeads;
+  late_leader = leader;
+  refuse_dead_leader(leader);
+  fail_cut();
+  return true;
+}
+
+/// Some member stands still in the cut of a dead leader, and will succeed to it.
+bool has_heir() {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; is_other(i) && has_done(m, CutStep::kStopping) &&
+                                                 !has_done(m, CutStep::kReturning) && is_process_alive(m.pid, load_start(m)))
+      return true;
+  return false;
+}
+
+/// A follower waits until the leader is at least at that step. False: it has given up before, or it is dead; then this process
+/// may lead.
 bool await_leader(CutStep step) {
   for (;;) {
     uint32_t s = load(&cut().step);
     if (load(&cut().number) != number || s == 0) return false;
     if (s >= static_cast<uint32_t>(step)) return true;
-    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && !is_leader_alive(load(&cut().leader)))
-      return refuse(Error::kInternal, "the checkpoint", "the process that led it has ended");
+    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && succeed()) return false;
   }
 }
 
 bool claim_cut() {
   uint32_t leader = load(&cut().leader), self = static_cast<uint32_t>(state.member) + 1;
-  if (leader && leader != self && is_leader_alive(leader)) return false;
+  if (leader && leader != self && (is_leader_alive(leader) || has_heir())) return false;
   if (!__atomic_compare_exchange_n(&cut().leader, &leader, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
+  if (leader && leader <= kMaxMembers) {
+    refuse_dead_leader(leader);
+    abandon_image(leader, cut().partial);
+  }
   cut().failed = cut().code = cut().flags = cut().processes = 0;
   cut().bytes = 0;
   cut().limit = 0;
@@ -339,6 +371,10 @@ bool is_cut_signal(const siginfo_t* info) {
 bool is_late(const siginfo_t* info) {
   if (!is_cut_signal(info)) return false;
   return !has_job() || step_now() != CutStep::kStopping || !takes_part(own()) || step_of(own());
+}
+
+bool is_saving_soon() {
+  return has_job() && step_now() == CutStep::kStopping && !(cut().flags & kRequestCheck) && is_leader_alive(load(&cut().leader));
 }
 
 Role claim_role(const siginfo_t* info) {
@@ -448,7 +484,11 @@ bool has_saved(uint32_t index) {
 
 bool must_end() {
   if (await_leader(CutStep::kReturning)) return step_now() == CutStep::kEnding;
-  return (cut().flags & kRequestKill) && wait_for_publication();
+  if (now != Role::kLeads) return false;
+  bool ends = (cut().flags & kRequestKill) && wait_for_publication();
+  if (ends) end_members();
+  else begin_returning(false);
+  return ends;
 }
 
 void end_members() {
@@ -473,16 +513,17 @@ void all_returned() {
   if (now == Role::kFollows) {
     report_step(CutStep::kReturning);
     await_leader(CutStep::kOver);
-  } else {
-    await_members(CutStep::kReturning, kReturnLimit, false);
   }
+  if (now == Role::kLeads) await_members(CutStep::kReturning, kReturnLimit, false);
 }
 
 void leave_cut() {
+  if (has_job() && now == Role::kLeads && late_leader) abandon_image(late_leader, cut().partial);
   if (has_job() && now == Role::kLeads) end_cut();
   if (has_job() && now == Role::kFollows) report_step(CutStep::kReturning);
   now = Role::kNone;
   company = false;
+  late_leader = 0;
 }
 
 void await_others(RebirthStep step) {

@@ -15,6 +15,8 @@ Role claim_role(const siginfo_t* info);
 /// A signal of a cut that is over, or that this process has taken part in.
 bool is_late(const siginfo_t* info);
 bool is_cut_signal(const siginfo_t* info);
+/// Another member's cut, which writes an image, comes here too.
+bool is_saving_soon();
 Role role();
 /// Besides this process there are others in the cut.
 bool in_company();
@@ -39,7 +41,7 @@ bool all_saved(bool ok, uint64_t bytes);
 bool has_saved(uint32_t index);
 
 /// The others: whether this process is to end, once the leader knows what becomes of the image. If the leader is killed meanwhile,
-/// each waits for itself: the job may have been handed over to another host.
+/// one of them finds out in its place: the job may have been handed over to another host.
 bool must_end();
 /// The leader: the image is published and every other member ends; returns when they have.
 void end_members();

@@ -47,7 +47,7 @@ MIG_START void choose_run_directory(const SettingTexts& texts) {
 
 MIG_START void choose_name(const SettingTexts& texts) {
   Text name(state.job_name);
-  if (const char* given = texts.value[kName]; given && !strchr(given, '/')) {
+  if (const char* given = texts.value[kName]; given && !text_find(given, "/")) {
     name << given;
     return;
   }

@@ -18,11 +18,11 @@ namespace {
 
 /// The environment covers the program already.
 long execute_covered(const char* path, char* const argv[], char* const environment[]) {
-  auto call = [&](const char* real) {
+  auto call = [&](int, const char* real) {
     Executing executing(exec_target(AT_FDCWD, real, 0));
     return sys(__NR_execve, real, argv, environment);
   };
-  return is_moved_path(path) ? with_real_path(path, call) : call(path);
+  return with_program(AT_FDCWD, path, call);
 }
 
 /// A script without #! is the shell's.
@@ -82,11 +82,11 @@ MIG_START long execute(const char* path, char* const argv[], char* const environ
 
 long execute_at(int directory, const char* path, char* const argv[], char* const environment[], int flags) {
   return with_cover(environment, [&](char* const* covered) {
-    auto call = [&](const char* real) {
-      Executing executing(exec_target(directory, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
-      return sys(__NR_execveat, directory, real, argv, covered, flags);
+    auto call = [&](int from, const char* real) {
+      Executing executing(exec_target(from, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
+      return sys(__NR_execveat, from, real, argv, covered, flags);
     };
-    return is_moved_path(path) ? with_real_path(path, call) : call(path);
+    return with_program(directory, path, call);
   });
 }
 

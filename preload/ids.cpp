@@ -137,12 +137,12 @@ MIG_UNSPLIT bool has_other_parent(int32_t number) {
   return virtual_task(static_cast<int32_t>(sys(__NR_getppid))) != number;
 }
 
-void use_id_space() {
-  if (have_space()) __atomic_store_n(&ids.moved, load(&ids.space->moved) != 0, __ATOMIC_RELEASE);
+MIG_START void use_id_space() {
+  bool fresh = state.job && !load(&state.job->generation);
+  if (have_space()) __atomic_store_n(&ids.moved, !fresh && load(&ids.space->moved), __ATOMIC_RELEASE);
 }
 
 void adopt_own_ids(int32_t virtual_pid, int32_t virtual_parent) {
-  use_id_space();
   state.vpid = virtual_pid, state.vppid = virtual_parent;
   ids.parent_fixed = has_other_parent(virtual_parent);
   cached_pid = cached_tid = 0;
@@ -156,7 +156,8 @@ MIG_START void forget_own_ids() {
   ids.real_pid = static_cast<int32_t>(sys(__NR_getpid));
   state.vpid = adopt_new_task(ids.real_pid);
   if (state.vpid != ids.real_pid) set_first_tid(state.vpid);
-  state.vppid = own_parent();
+  Mark not_split;
+  state.vppid = virtual_task(static_cast<int32_t>(sys(__NR_getppid)));
 }
 
 void learn_real_ids() {
@@ -181,7 +182,7 @@ void remove_id(int32_t virtual_number, int32_t real) {
   remove_id_pair(*ids.space, {virtual_number, real});
 }
 
-int32_t adopt_new_task(int32_t real) {
+MIG_START int32_t adopt_new_task(int32_t real) {
   Mark not_split;
   if (!ids.moved || real <= 0 || !is_known_id(*ids.space, real)) return real;
   uint64_t start = start_of(real);

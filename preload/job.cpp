@@ -29,7 +29,7 @@ namespace {
 
 constexpr int64_t kPublishPoll = 200 * kMillisecond;
 constexpr int32_t kPassedOver = 16;    ///< places in use before those of the dead are taken as well
-constexpr uint32_t kCountStep = 64;    ///< of member_count
+constexpr uint32_t kCountStep = 32;    ///< of member_count; so many stand in the first page
 constexpr int kLooksAtRemoval = 1000;  ///< at a file that is about to go
 
 uint32_t known_count;  ///< member_count has reached this
@@ -50,7 +50,8 @@ bool is_alive(int32_t pid) {
 /// The entry that this process left in the table: another program ran in it before exec.
 Member* own_entry() {
   int32_t pid = own_real_pid();
-  for (uint32_t i = 0; i < member_count(); ++i)
+  uint32_t count = member_count();
+  for (uint32_t i = 0; i < count; ++i)
     if (Member& m = state.job->members[i]; m.pid == pid) return &m;
   return nullptr;
 }
@@ -60,10 +61,19 @@ Member* own_entry() {
 bool adopt_own_entry(Member* m) {
   bool moved = m->vpid != m->pid;
   if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
-  if (load(&state.job->ids.moved)) adopt_own_ids(m->vpid, m->vppid);
-  else use_id_space();
+  state.landlocked = m->flags & kMemberLandlocked;
+  use_id_space();
+  if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
   return true;
+}
+
+/// A program that was spawned has no entry from before; what restricts its parent restricts it.
+MIG_START bool is_parent_landlocked() {
+  auto parent = static_cast<int32_t>(sys(__NR_getppid));
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
+  return false;
 }
 
 bool claim(Member& m, bool of_the_dead) {
@@ -109,7 +119,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = state.landlocked ? kMemberLandlocked : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -134,10 +144,8 @@ MIG_START bool others_live() {
 }
 
 bool is_requester_alive(const JobRequest& r) {
-  char path[64];
-  Text(path) << "/proc/" << r.requester << "/stat";
-  char letter = r.requester > 0 ? state_letter(path) : 'X';
-  return letter != 'Z' && letter != 'X';
+  int32_t pid = __atomic_load_n(&r.requester, __ATOMIC_ACQUIRE);
+  return pid > 0 && is_process_alive(pid, r.requester_start);
 }
 
 void job_path(Text& path) {
@@ -213,6 +221,7 @@ void take_ids_along(Job* before) {
     constexpr size_t lock_size = offsetof(IdSpace, moved);
     if (!space.moved) memcpy(&space.moved, &before->ids.moved, sizeof space - lock_size);
     insert_id_pair(space, {state.vpid, ids.real_pid});
+    state.job->generation = before->generation;
     ids.space = &space;
   }
   if (state.job || !ids.moved) sys(__NR_munmap, before, sizeof(Job));
@@ -223,9 +232,11 @@ void forget_job() {
   state.job = nullptr;
 }
 
-/// The mapped file is that of a job that lives: it has this process's entry or another living member.
+/// The mapped file is that of a job that lives: it has this process's entry or another living member. The first access writes,
+/// for one that reads would be followed by another page fault.
 MIG_START bool is_living_job() {
-  if (memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0 || load(&state.job->cut.over)) return false;
+  bool over = __atomic_fetch_or(&state.job->over, 0, __ATOMIC_ACQ_REL);
+  if (over || memcmp(state.job->magic, kJobMagic, sizeof kJobMagic) != 0) return false;
   if (Member* own = own_entry()) {
     if (adopt_own_entry(own)) return true;
     free_entry(*own, own->pid);
@@ -259,7 +270,7 @@ void remove_job() {
 /// The last member says that the file goes before it looks once more, a new one looks at that after it has entered: one of
 /// the two sees the other. True: the file has gone, or would go.
 bool is_over() {
-  uint32_t* over = &state.job->cut.over;
+  uint32_t* over = &state.job->over;
   for (int i = 0; i < kLooksAtRemoval && __atomic_load_n(over, __ATOMIC_SEQ_CST); ++i) sys(__NR_sched_yield);
   return load(over);
 }
@@ -298,6 +309,7 @@ MIG_START bool find_job() {
 MIG_START void join_job() {
   if (!state.job) return make_job();
   if (state.member >= 0) return end_executing();
+  state.landlocked = is_parent_landlocked();
   enter_or_make(1);
 }
 
@@ -318,6 +330,12 @@ void rejoin_job() {
 
 MIG_START void expect_child() {
   if (state.job && state.member >= 0) __atomic_fetch_add(&state.job->members[state.member].flags, kMemberBirth, __ATOMIC_ACQ_REL);
+}
+
+void note_landlock() {
+  state.landlocked = true;
+  if (state.job && state.member >= 0)
+    __atomic_fetch_or(&state.job->members[state.member].flags, kMemberLandlocked, __ATOMIC_ACQ_REL);
 }
 
 void forget_expected_child() {
@@ -357,8 +375,8 @@ MIG_START void leave_job() {
   own.start = 0;
   __atomic_store_n(&own.pid, 0, __ATOMIC_SEQ_CST);
   if (others_live()) return;
-  __atomic_store_n(&state.job->cut.over, 1, __ATOMIC_SEQ_CST);
-  if (others_live()) return store(&state.job->cut.over, 0);
+  __atomic_store_n(&state.job->over, 1, __ATOMIC_SEQ_CST);
+  if (others_live()) return store(&state.job->over, 0);
   remove_job();
 }
 
@@ -380,6 +398,7 @@ Request take_request() {
   if (!__atomic_compare_exchange_n(&r.phase, &asked, static_cast<uint32_t>(Phase::kStopping), false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE))
     return request;
+  store(&r.taker, static_cast<uint32_t>(state.member) + 1);
   futex_wake(&r.phase, true);
   request.from_mig = true;
   request.flags = r.flags;
@@ -400,12 +419,10 @@ bool wait_for_publication() {
   return load(&r.phase) == static_cast<uint32_t>(Phase::kPublished);
 }
 
-bool place_image(ImagePlace& place) {
-  const char* images = state.job && state.job->request.images[0] && load(&state.job->request.phase) != 0
-                           ? state.job->request.images
-                           : state.images;
+bool place_image(ImagePlace& place, const Request& request) {
+  const char* images = request.from_mig && state.job->request.images[0] ? state.job->request.images : state.images;
   text_copy(place.images, images, sizeof place.images);
-  bool streamed = images != state.images && (state.job->request.flags & kRequestStream);
+  bool streamed = images != state.images && (request.flags & kRequestStream);
   if (long r = streamed ? 0 : make_directories(images); r < 0) return refuse_errno(Error::kNotWritable, images, "create", r);
   uint64_t number = next_image_number(images);
   for (int i = 0; i < 100; ++i, ++number) {
@@ -425,7 +442,7 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   place.directory.reset();
   if (ok && request.from_mig) ok = tell_written(place, request, began);
   else if (ok) {
-    long r = publish(place.partial, place.final_path, place.images);
+    long r = publish_as_next(place.partial, place.final_path, place.images);
     if (r < 0) ok = refuse_errno(Error::kWriteFailed, place.final_path, "publish", r);
     else if (state.keep) prune_images(place.images, state.keep);
   }
@@ -433,15 +450,29 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   return ok;
 }
 
+void abandon_image(uint32_t leader, const char* partial) {
+  JobRequest& r = state.job->request;
+  bool asked = load(&r.taker) == leader;
+  auto stopping = static_cast<uint32_t>(Phase::kStopping);
+  if (asked && load(&r.phase) != stopping && text_equal(r.partial, partial)) return;
+  if (text_find(partial, ".partial-")) remove_tree(partial);
+  if (!asked) return;
+  r.code = static_cast<uint32_t>(state.failure.error);
+  text_copy(r.message, state.failure.message, sizeof r.message);
+  if (__atomic_compare_exchange_n(&r.phase, &stopping, static_cast<uint32_t>(Phase::kFailed), false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE))
+    futex_wake(&r.phase, true);
+}
+
 void report(const Request& request, bool ok, int64_t began) {
-  if (!state.job) return;
+  if (!state.job || !request.from_mig) return;
   JobRequest& r = state.job->request;
   if (load(&r.phase) == static_cast<uint32_t>(Phase::kRequested)) return;  // mig has ended this one, and the next is asked for
   r.code = static_cast<uint32_t>(state.failure.error);
   text_copy(r.message, state.failure.message, sizeof r.message);
   if (ok) r.stopped = clock_now(CLOCK_MONOTONIC) - began;
-  if (!ok && request.from_mig) set_phase(Phase::kFailed);
-  if (ok && request.from_mig && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
+  if (!ok) set_phase(Phase::kFailed);
+  if (ok && (request.flags & kRequestCheck)) set_phase(Phase::kDone);
 }
 
 }  // namespace mig

@@ -27,6 +27,8 @@ bool find_job();
 void join_job();
 /// After a restart: the file that the stub has made.
 void rejoin_job();
+/// A thread has restricted itself by Landlock, for ever: nothing shows that later, nor can it be made anew.
+void note_landlock();
 /// Before a fork, and after one that has failed: until the child has entered, the entry of its parent stands for it.
 void expect_child();
 void forget_expected_child();
@@ -43,12 +45,15 @@ void return_to_job();
 
 Request take_request();
 /// Makes the partial directory IMAGES/.N.partial-PID.
-bool place_image(ImagePlace& place);
+bool place_image(ImagePlace& place, const Request& request);
 /// mig publishes after the program runs again; with kRequestKill the program waits, stopped, for the outcome. Once it was
 /// handed over it may run elsewhere: then it waits until some mig knows. False: it goes on here.
 bool wait_for_publication();
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
+/// The member that had led a checkpoint (its index plus 1) is dead: its request fails, and what was written goes, unless it is
+/// complete and mig has it already.
+void abandon_image(uint32_t leader, const char* partial);
 /// Leaves the job and ends, by SIGKILL.
 [[noreturn]] void end_process();
 /// Tells mig how it ended.

@@ -18,4 +18,21 @@ class Mark {
   Mark& operator=(const Mark&) = delete;
 };
 
+/// A mark that may be left before the end of its block.
+class LooseMark {
+ public:
+  LooseMark() { __atomic_fetch_add(&mark_of_thread, 1, __ATOMIC_RELAXED); }
+  ~LooseMark() { leave(); }
+  LooseMark(const LooseMark&) = delete;
+  LooseMark& operator=(const LooseMark&) = delete;
+
+  void leave() {
+    if (held_) __atomic_fetch_sub(&mark_of_thread, 1, __ATOMIC_RELAXED);
+    held_ = false;
+  }
+
+ private:
+  bool held_ = true;
+};
+
 }  // namespace mig

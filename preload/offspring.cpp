@@ -20,6 +20,7 @@
 #include "image/base/futex.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/child_waits.h"
 #include "preload/ids.h"
 #include "preload/state.h"
 
@@ -138,7 +139,7 @@ bool refuse_child(int32_t pid) {
 
 int status_of(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) return (info.si_status & 0xff) << 8;
-  return info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  return info.si_status | (has_dumped(virtual_id(info.si_pid), info.si_code == CLD_DUMPED) ? WCOREFLAG : 0);
 }
 
 void read_name(int32_t pid, char (&name)[16]) {

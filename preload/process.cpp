@@ -170,6 +170,8 @@ bool save_process(ImageWriter& writer) {
   Status status = read_status();
   if (status.seccomp)
     return refuse(Error::kUnsupportedSetting, "the process's seccomp filter", "an ordinary user cannot read it back");
+  if (state.landlocked)
+    return refuse(Error::kUnsupportedSetting, "the process's Landlock rules", "the kernel does not show them");
   if (in_wordexp())
     return refuse(Error::kUnsupportedProcess, "the shell of a wordexp",
                   "libc waits for it by a number that a restart would change");

@@ -21,6 +21,7 @@
 #include "preload/stop.h"
 #include "preload/stopped.h"
 #include "preload/threads.h"
+#include "preload/tid_words.h"
 #include "preload/times.h"
 #include "preload/vdso.h"
 
@@ -57,6 +58,7 @@ void come_back() {
   adopt_vdso(state.resume.vdso);
   install_handler();
   start_period();
+  expect_threads();
   thread_came_back(slot_at(0));
   wait_for_threads();
   renew_pi_mutexes();

@@ -152,11 +152,28 @@ TcpInfo tcp_info(int fd) {
   return info;
 }
 
+struct Endpoint {
+  in6_addr address;
+  uint32_t port;
+};
+
+/// A socket of both families has IPv4 addresses in the form ::ffff:A.B.C.D, the other end of the connection perhaps as they are.
+Endpoint endpoint(const Address& a) {
+  Endpoint e{};
+  if (a.storage.ss_family == AF_INET6) {
+    auto& v6 = reinterpret_cast<const sockaddr_in6&>(a.storage);
+    e.address = v6.sin6_addr, e.port = v6.sin6_port;
+  } else {
+    auto& v4 = reinterpret_cast<const sockaddr_in&>(a.storage);
+    e.address.s6_addr[10] = e.address.s6_addr[11] = 0xff;
+    memcpy(e.address.s6_addr + 12, &v4.sin_addr, sizeof v4.sin_addr), e.port = v4.sin_port;
+  }
+  return e;
+}
+
 /// The name of one end of a connection: its two addresses, the other end's the other way round.
 ObjectName end_of_connection(const Address& own, const Address& peer) {
-  sockaddr_in6 both[2] = {};
-  memcpy(&both[0], &own.storage, own.size < sizeof both[0] ? own.size : sizeof both[0]);
-  memcpy(&both[1], &peer.storage, peer.size < sizeof both[1] ? peer.size : sizeof both[1]);
+  Endpoint both[2] = {endpoint(own), endpoint(peer)};
   return {XXH3_64bits_withSeed(both, sizeof both, 1), XXH3_64bits(both, sizeof both)};
 }
 

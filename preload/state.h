@@ -94,6 +94,7 @@ struct State {
   bool small_alternate_stack;           ///< the program has one that two signal frames do not fit on
   bool tiny_alternate_stack;            ///< not even one: ours must not be put there
   bool late;                            ///< what only a checkpoint needs has been learnt (preload/late.h)
+  bool landlocked;                      ///< Landlock restricts a thread of it: the kernel will not tell (preload/job.h)
   // What few processes touch.
   int32_t bounced_tids[256];
   struct {

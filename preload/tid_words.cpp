@@ -39,7 +39,7 @@ constexpr int kDestructorRounds = 4;        ///< PTHREAD_DESTRUCTOR_ITERATIONS
 
 long word_offset = 0;
 pthread_key_t end_key;
-bool has_end_key = false;
+enum : uint8_t { kUntried, kHasKey, kNoKey } end_key_state = kUntried;
 
 struct RobustNode {
   RobustNode* next;
@@ -128,18 +128,22 @@ MIG_START void learn_tid_word() {
   uint64_t address = 0;
   sys(__NR_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
   if (address > self && address < self + kSearched) word_offset = static_cast<long>(address - self);
-  auto tid = static_cast<int32_t>(sys(__NR_gettid));
   for (long at = 4; !word_offset && at < kSearched; at += 4)
-    if (*reinterpret_cast<int32_t*>(self + static_cast<uint64_t>(at)) == tid) word_offset = at;
-  has_end_key =
+    if (*reinterpret_cast<int32_t*>(self + static_cast<uint64_t>(at)) == ids.real_pid) word_offset = at;
+}
+
+void expect_threads() {
+  if (end_key_state != kUntried) return;
+  bool has =
       original_pthread_key_create.get() && original_pthread_key_create(&end_key, thread_ends) == 0 && end_key < kKeysInPlace;
+  end_key_state = has ? kHasKey : kNoKey;
 }
 
 int32_t* tid_word(pthread_t thread) {
   return word_offset ? reinterpret_cast<int32_t*>(thread + static_cast<uint64_t>(word_offset)) : nullptr;
 }
 
-void give_up_shared_mutexes() {
+MIG_START void give_up_shared_mutexes() {
   const int32_t* word = own_tid_word();
   if (!word || *word <= 0 || !ids_moved() || *word == static_cast<int32_t>(sys(__NR_gettid))) return;
   give_up_robust_mutexes(static_cast<uint32_t>(*word), true);
@@ -150,7 +154,7 @@ void set_first_tid(int32_t number) {
 }
 
 void watch_thread_end() {
-  if (has_end_key && ids_moved()) original_pthread_setspecific(end_key, reinterpret_cast<void*>(1L));
+  if (end_key_state == kHasKey && ids_moved()) original_pthread_setspecific(end_key, reinterpret_cast<void*>(1L));
 }
 
 /// A thread that a checkpoint caught before it came here has been through a restart: its word holds the number of its

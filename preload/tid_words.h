@@ -5,8 +5,12 @@
 
 namespace mig {
 
-/// Finds out, at start, where in the descriptor the word is.
+/// Finds out, in the first thread, where in the descriptor the word is.
 void learn_tid_word();
+
+/// Before the program's first thread, and after a restart: what the end of a thread needs. Few programs have threads, and the
+/// start of each should cost next to nothing.
+void expect_threads();
 
 /// The thread's word, which holds its virtual tid (0: it has ended); nullptr where it is unknown.
 int32_t* tid_word(pthread_t thread);

@@ -126,8 +126,8 @@ long get_times(tms* times) {
 }
 
 MIG_START void forget_times() {
-  earlier = {};
-  earlier_thread_time = 0;
+  if (earlier.user | earlier.system | earlier.child_user | earlier.child_system) earlier = {};
+  if (earlier_thread_time) earlier_thread_time = 0;
 }
 
 void continue_times() {

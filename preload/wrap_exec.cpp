@@ -103,10 +103,10 @@ MIG_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
 MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) {
   return with_cover(environment, [&](char* const* covered) {
-    auto call = [&](const char* real) {
+    auto call = [&](int, const char* real) {
       return spawned(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
     };
-    return is_moved_path(path) ? with_real_path(path, call) : call(path);
+    return path && path[0] == '/' ? with_program(AT_FDCWD, path, call) : call(AT_FDCWD, path);
   });
 }
 MIG_EXPORT int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,

@@ -31,7 +31,7 @@ void leave_at_once() {
 
 using namespace mig;
 
-MIG_EXPORT void _exit(int status) {
+MIG_EXPORT MIG_START void _exit(int status) {
   end_now(status);
 }
 MIG_EXPORT void _Exit(int status) noexcept {

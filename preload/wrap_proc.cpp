@@ -32,8 +32,6 @@ MIG_ORIGINAL(euidaccess);
 MIG_ORIGINAL(faccessat);
 MIG_ORIGINAL(chdir);
 MIG_ORIGINAL(opendir);
-MIG_ORIGINAL(scandir);
-MIG_ORIGINAL(scandir64);
 MIG_ORIGINAL(realpath);
 MIG_ORIGINAL(canonicalize_file_name);
 MIG_ORIGINAL(statx);
@@ -49,12 +47,6 @@ StatAtByVersion<struct stat> original_fxstatat("__fxstatat");
 StatAtByVersion<struct stat64> original_fxstatat64("__fxstatat64");
 constexpr int kStatVersion = 1;
 
-/// The path with the kernel's numbers, or the path.
-template <class Call>
-auto with_path(const char* path, Call call) {
-  return is_moved_path(path) ? with_real_path(path, call) : call(path);
-}
-
 bool has_mode(int flags) {
   return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
@@ -64,32 +56,32 @@ mode_t mode_of(int flags, va_list args) {
 
 template <class Original>
 int open_by(Original& original, const char* path, int flags, mode_t mode) {
-  if (is_moved_path(path)) return int_with_errno(open_moved(AT_FDCWD, path, flags, static_cast<int>(mode)));
+  if (may_be_moved(path)) return int_with_errno(open_in_proc(AT_FDCWD, path, flags, static_cast<int>(mode)));
   return original(path, flags, mode);
 }
 template <class Original>
 int openat_by(Original& original, int directory, const char* path, int flags, mode_t mode) {
-  if (is_moved_path(path) || (ids_moved() && directory >= 0))
-    return int_with_errno(open_proc_or_file(directory, path, flags, static_cast<int>(mode)));
+  if (may_be_moved(path)) return int_with_errno(open_in_proc(directory, path, flags, static_cast<int>(mode)));
   return original(directory, path, flags, mode);
 }
 
 template <class Original>
 FILE* fopen_by(Original& original, const char* path, const char* mode) {
-  if (!is_moved_path(path)) return original(path, mode);
-  if (mode[0] != 'r' || strchr(mode, '+') || !is_rewritten(path))
-    return with_real_path(path, [&](const char* real) { return original(real, mode); });
-  int fd = int_with_errno(open_moved(AT_FDCWD, path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0), 0));
+  if (!may_be_moved(path)) return original(path, mode);
+  if (mode[0] != 'r' || strchr(mode, '+') || !is_rewritten(AT_FDCWD, path))
+    return with_real_path(AT_FDCWD, path, [&](int, const char* real) { return original(real, mode); });
+  int fd = int_with_errno(open_in_proc(AT_FDCWD, path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0), 0));
   return fd < 0 ? nullptr : fdopen(fd, mode);
 }
 
 /// What the kernel's structure and libc's have in common on x86-64: they are the same.
 int stat_at(int directory, const char* path, void* buffer, int flags) {
-  return with_path(path, [&](const char* real) { return int_with_errno(sys(__NR_newfstatat, directory, real, buffer, flags)); });
+  return with_path(directory, path,
+                   [&](int from, const char* real) { return int_with_errno(sys(__NR_newfstatat, from, real, buffer, flags)); });
 }
 
 ssize_t link_at(int directory, const char* path, char* buffer, size_t size) {
-  return with_errno(read_proc_or_link(directory, path, buffer, static_cast<long>(size)));
+  return with_errno(read_link_in_proc(directory, path, buffer, size));
 }
 
 }  // namespace
@@ -126,17 +118,17 @@ MIG_EXPORT int openat64(int directory, const char* path, int flags, ...) {
   return openat_by(original_openat64, directory, path, flags, mode);
 }
 MIG_EXPORT int __open_2(const char* path, int flags) {
-  return is_moved_path(path) ? open_by(original_open, path, flags, 0) : original_open_2(path, flags);
+  return may_be_moved(path) ? open_by(original_open, path, flags, 0) : original_open_2(path, flags);
 }
 MIG_EXPORT int __open64_2(const char* path, int flags) {
-  return is_moved_path(path) ? open_by(original_open64, path, flags, 0) : original_open64_2(path, flags);
+  return may_be_moved(path) ? open_by(original_open64, path, flags, 0) : original_open64_2(path, flags);
 }
 MIG_EXPORT int __openat_2(int directory, const char* path, int flags) {
-  return is_moved_path(path) ? openat_by(original_openat, directory, path, flags, 0) : original_openat_2(directory, path, flags);
+  return may_be_moved(path) ? openat_by(original_openat, directory, path, flags, 0) : original_openat_2(directory, path, flags);
 }
 MIG_EXPORT int __openat64_2(int directory, const char* path, int flags) {
-  return is_moved_path(path) ? openat_by(original_openat64, directory, path, flags, 0)
-                             : original_openat64_2(directory, path, flags);
+  return may_be_moved(path) ? openat_by(original_openat64, directory, path, flags, 0)
+                            : original_openat64_2(directory, path, flags);
 }
 
 MIG_EXPORT FILE* fopen(const char* path, const char* mode) {
@@ -146,10 +138,10 @@ MIG_EXPORT FILE* fopen64(const char* path, const char* mode) {
   return fopen_by(original_fopen64, path, mode);
 }
 MIG_EXPORT FILE* freopen(const char* path, const char* mode, FILE* file) {
-  return with_path(path, [&](const char* real) { return original_freopen(real, mode, file); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_freopen(real, mode, file); });
 }
 MIG_EXPORT FILE* freopen64(const char* path, const char* mode, FILE* file) {
-  return with_path(path, [&](const char* real) { return original_freopen64(real, mode, file); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_freopen64(real, mode, file); });
 }
 
 MIG_EXPORT int stat(const char* path, struct stat* buffer) noexcept {
@@ -192,23 +184,23 @@ MIG_EXPORT int __fxstatat64(int version, int directory, const char* path, struct
                                  : original_fxstatat64(version, directory, path, buffer, flags);
 }
 MIG_EXPORT int statx(int directory, const char* path, int flags, unsigned mask, struct statx* buffer) noexcept {
-  return with_path(path, [&](const char* real) { return original_statx(directory, real, flags, mask, buffer); });
+  return with_path(directory, path, [&](int from, const char* real) { return original_statx(from, real, flags, mask, buffer); });
 }
 
 MIG_EXPORT int access(const char* path, int mode) noexcept {
-  return with_path(path, [&](const char* real) { return original_access(real, mode); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_access(real, mode); });
 }
 MIG_EXPORT int eaccess(const char* path, int mode) noexcept {
-  return with_path(path, [&](const char* real) { return original_eaccess(real, mode); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_eaccess(real, mode); });
 }
 MIG_EXPORT int euidaccess(const char* path, int mode) noexcept {
-  return with_path(path, [&](const char* real) { return original_euidaccess(real, mode); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_euidaccess(real, mode); });
 }
 MIG_EXPORT int faccessat(int directory, const char* path, int mode, int flags) noexcept {
-  return with_path(path, [&](const char* real) { return original_faccessat(directory, real, mode, flags); });
+  return with_path(directory, path, [&](int from, const char* real) { return original_faccessat(from, real, mode, flags); });
 }
 MIG_EXPORT int chdir(const char* path) noexcept {
-  return with_path(path, [&](const char* real) { return original_chdir(real); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_chdir(real); });
 }
 
 MIG_EXPORT ssize_t readlink(const char* path, char* buffer, size_t size) noexcept {
@@ -227,22 +219,13 @@ MIG_EXPORT ssize_t __readlinkat_chk(int directory, const char* path, char* buffe
 }
 
 MIG_EXPORT DIR* opendir(const char* path) {
-  return with_path(path, [&](const char* real) { return original_opendir(real); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_opendir(real); });
 }
-MIG_EXPORT int scandir(const char* path, dirent*** list, int (*choose)(const dirent*),
-                       int (*compare)(const dirent**, const dirent**)) {
-  return with_path(path, [&](const char* real) { return original_scandir(real, list, choose, compare); });
-}
-MIG_EXPORT int scandir64(const char* path, dirent64*** list, int (*choose)(const dirent64*),
-                         int (*compare)(const dirent64**, const dirent64**)) {
-  return with_path(path, [&](const char* real) { return original_scandir64(real, list, choose, compare); });
-}
-
 MIG_EXPORT char* realpath(const char* path, char* resolved) noexcept {
-  return with_path(path, [&](const char* real) { return original_realpath(real, resolved); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_realpath(real, resolved); });
 }
 MIG_EXPORT char* canonicalize_file_name(const char* path) noexcept {
-  return with_path(path, [&](const char* real) { return original_canonicalize_file_name(real); });
+  return with_path(AT_FDCWD, path, [&](int, const char* real) { return original_canonicalize_file_name(real); });
 }
 MIG_EXPORT char* __realpath_chk(const char* path, char* resolved, size_t room) noexcept {
   if (room < 4096) abort();

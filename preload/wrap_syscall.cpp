@@ -24,6 +24,8 @@
 #include "preload/hidden_signal.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
+#include "preload/job.h"
+#include "preload/listing.h"
 #include "preload/owner.h"
 #include "preload/proc_paths.h"
 #include "preload/result.h"
@@ -38,7 +40,7 @@ namespace {
 
 constexpr IdKind kNone = IdKind::kNone, kTask = IdKind::kTask, kGroup = IdKind::kGroup;
 constexpr int kNumbers = 512;
-constexpr int kFutexWaitv = 449, kFutexWait = 455;
+constexpr int kFutexWaitv = 449, kFutexWait = 455, kLandlockRestrictSelf = 446;
 
 struct IdNumber {
   int number;
@@ -98,6 +100,10 @@ constexpr int kOtherNumbers[] = {
     __NR_openat,
     __NR_readlink,
     __NR_readlinkat,
+    __NR_stat,
+    __NR_lstat,
+    __NR_newfstatat,
+    __NR_getdents64,
     __NR_fcntl,
     __NR_futex,
     __NR_nanosleep,
@@ -122,6 +128,7 @@ constexpr int kOtherNumbers[] = {
     __NR_msgctl,
     __NR_semctl,
     __NR_timer_create,
+    kLandlockRestrictSelf,
 };
 
 struct Numbers {
@@ -188,6 +195,12 @@ long with_mask_argument(long a, long b, long c, long d, long e, const MaskArgume
   return sys(__NR_pselect6, a, b, c, d, e, &argument);
 }
 
+long restrict_self(long ruleset, long flags) {
+  long r = sys(kLandlockRestrictSelf, ruleset, flags);
+  if (r == 0) note_landlock();
+  return r;
+}
+
 IdCall on_whose(long which, long process, long group) {
   return {{kNone, which == process ? kTask : which == group ? kGroup : kNone}};
 }
@@ -211,6 +224,11 @@ long create_timer(long clock, const sigevent* event, long timer) {
     event = &real;
   }
   return call_with_ids({{IdKind::kClock}}, __NR_timer_create, clock, sys_word(event), timer);
+}
+
+long stat_by_number(long directory, long path, long buffer, long flags) {
+  auto call = [&](int from, const char* real) { return sys(__NR_newfstatat, from, real, buffer, flags); };
+  return with_errno(with_path(static_cast<int>(directory), reinterpret_cast<const char*>(path), call));
 }
 
 long fork_by(long number, long a, long b, long c, long d, long e) {
@@ -266,15 +284,19 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_io_uring_setup:
     case __NR_io_uring_enter:
     case __NR_io_uring_register: return with_errno(-ENOSYS);
+    case kLandlockRestrictSelf: return with_errno(restrict_self(a, b));
     case __NR_clock_gettime: return with_errno(get_clock(a, reinterpret_cast<timespec*>(b)));
     case __NR_times: return times(reinterpret_cast<tms*>(a));
     case __NR_getrusage: return getrusage(static_cast<__rusage_who>(a), reinterpret_cast<rusage*>(b));
-    case __NR_open: return with_errno(open_proc_or_file(AT_FDCWD, reinterpret_cast<const char*>(a), i32(b), i32(c)));
-    case __NR_openat: return with_errno(open_proc_or_file(i32(a), reinterpret_cast<const char*>(b), i32(c), i32(d)));
-    case __NR_readlink:
-      return with_errno(read_proc_or_link(AT_FDCWD, reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), c));
+    case __NR_open: return with_errno(open_in_proc(AT_FDCWD, reinterpret_cast<const char*>(a), i32(b), i32(c)));
+    case __NR_openat: return with_errno(open_in_proc(i32(a), reinterpret_cast<const char*>(b), i32(c), i32(d)));
+    case __NR_readlink: return readlink(reinterpret_cast<const char*>(a), reinterpret_cast<char*>(b), static_cast<size_t>(c));
     case __NR_readlinkat:
-      return with_errno(read_proc_or_link(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), d));
+      return readlinkat(i32(a), reinterpret_cast<const char*>(b), reinterpret_cast<char*>(c), static_cast<size_t>(d));
+    case __NR_stat: return stat_by_number(AT_FDCWD, a, b, 0);
+    case __NR_lstat: return stat_by_number(AT_FDCWD, a, b, AT_SYMLINK_NOFOLLOW);
+    case __NR_newfstatat: return stat_by_number(a, b, c, d);
+    case __NR_getdents64: return with_errno(list_directory(i32(a), reinterpret_cast<void*>(b), static_cast<size_t>(c)));
     case __NR_fcntl: return with_errno(control_with_ids(i32(a), i32(b), c));
     case __NR_futex:
     case __NR_nanosleep:

@@ -87,6 +87,7 @@ bool is_other_thread(pthread_t thread) {
 using namespace mig;
 
 MIG_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*), void* argument) noexcept {
+  expect_threads();
   if (!ids_moved()) return original_pthread_create(thread, attributes, run, argument);
   auto start = static_cast<Start*>(malloc(sizeof(Start)));
   if (!start) return EAGAIN;

@@ -13,6 +13,7 @@
 #include "preload/exec.h"
 #include "preload/hook.h"
 #include "preload/shell.h"
+#include "preload/start.h"
 
 namespace mig {
 namespace {
@@ -72,8 +73,8 @@ bool has_command(const char* words) {
 bool in_wordexp() {
   return __atomic_load_n(&commands, __ATOMIC_ACQUIRE) != 0;
 }
-void forget_wordexp() {
-  commands = 0;
+MIG_START void forget_wordexp() {
+  if (commands) commands = 0;
 }
 
 }  // namespace mig

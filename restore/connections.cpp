@@ -3,7 +3,7 @@
 // A lost TCP connection is one to ourselves, over loopback, that was really reset (SO_LINGER 0); the program sees
 // ECONNRESET, then the end, and poll tells of it. Without a loopback interface shutdown(2) of a new socket has the same
 // effect but for the error. A connection to ourselves is made again between the same two addresses, by a listener that is
-// gone before the program's own one listens there. A lost unix connection is a pair whose other end was closed with a byte unread.
+// gone before the program's own one listens there; where that cannot be, it gets another port or other addresses. A lost unix connection is a pair whose other end was closed with a byte unread.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -102,11 +102,32 @@ long reset_connection(int family) {
   return client.release();
 }
 
+/// The same address for a socket of that family: IPv4 ones are ::ffff:A.B.C.D for IPv6.
+SocketAddress in_family(const SocketAddress& a, int family) {
+  if (a.storage.ss_family == family) return a;
+  SocketAddress other{};
+  other.storage.ss_family = static_cast<sa_family_t>(family);
+  auto v4 = reinterpret_cast<sockaddr_in*>(&other.storage);
+  auto v6 = reinterpret_cast<sockaddr_in6*>(&other.storage);
+  if (family == AF_INET) {
+    auto& from = reinterpret_cast<const sockaddr_in6&>(a.storage);
+    __builtin_memcpy(&v4->sin_addr, from.sin6_addr.s6_addr + 12, sizeof v4->sin_addr);
+    v4->sin_port = from.sin6_port, other.size = sizeof *v4;
+  } else {
+    auto& from = reinterpret_cast<const sockaddr_in&>(a.storage);
+    v6->sin6_addr.s6_addr[10] = v6->sin6_addr.s6_addr[11] = 0xff;
+    __builtin_memcpy(v6->sin6_addr.s6_addr + 12, &from.sin_addr, sizeof from.sin_addr);
+    v6->sin6_port = from.sin_port, other.size = sizeof *v6;
+  }
+  return other;
+}
+
 /// A socket bound to an address that old connections may still linger on.
 int bound_socket(const SocketAddress& a) {
   long fd = sys(__NR_socket, a.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  int on = 1;
+  int on = 1, off = 0;
   sys(__NR_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (a.storage.ss_family == AF_INET6) sys(__NR_setsockopt, fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (fd >= 0 && sys(__NR_bind, fd, &a.storage, a.size) < 0) {
     sys(__NR_close, fd);
     return -1;
@@ -114,17 +135,56 @@ int bound_socket(const SocketAddress& a) {
   return static_cast<int>(fd);
 }
 
+SocketAddress with_any_port(SocketAddress a) {
+  if (a.storage.ss_family == AF_INET) reinterpret_cast<sockaddr_in&>(a.storage).sin_port = 0;
+  else reinterpret_cast<sockaddr_in6&>(a.storage).sin6_port = 0;
+  return a;
+}
+
+SocketAddress loopback(int family) {
+  SocketAddress a{};
+  auto& v4 = reinterpret_cast<sockaddr_in&>(a.storage);
+  v4.sin_family = AF_INET, v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  a.size = sizeof v4;
+  return in_family(a, family);
+}
+
 /// Connects `from` to `to` and tells both ends.
-bool connect_pair(const SocketAddress& from, const SocketAddress& to, int ends[2]) {
+bool connect_pair(const SocketAddress& from, const SocketAddress& to, int& client_end, int& served_end) {
   ScopedFd listener(bound_socket(to)), client(bound_socket(from));
-  if (!listener.ok() || !client.ok() || sys(__NR_listen, listener.get(), 1) < 0) return false;
-  long r = sys(__NR_connect, client.get(), &to.storage, to.size);
+  SocketAddress bound = to;
+  if (!listener.ok() || !client.ok() || sys(__NR_listen, listener.get(), 1) < 0 ||
+      sys(__NR_getsockname, listener.get(), &bound.storage, &bound.size) < 0)
+    return false;
+  bound = in_family(bound, from.storage.ss_family);
+  long r = sys(__NR_connect, client.get(), &bound.storage, bound.size);
   if (r < 0 && r != -EINPROGRESS) return false;
   pollfd ready{listener.get(), POLLIN, 0};
   if (sys(__NR_poll, &ready, 1, 1000) != 1) return false;
   long served = sys(__NR_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (served < 0) return false;
-  ends[0] = client.release(), ends[1] = static_cast<int>(served);
+  client_end = client.release(), served_end = static_cast<int>(served);
+  return true;
+}
+
+bool connect_either_way(const SocketAddress& a, const SocketAddress& b, int ends[2]) {
+  return connect_pair(a, b, ends[0], ends[1]) || connect_pair(b, a, ends[1], ends[0]);
+}
+
+/// The kernel keeps the name of a connection that has ended for a minute at the end that was closed first: only the other one can
+/// connect to it, or another port must do.
+bool connect_with_other_port(const SocketAddress& a, const SocketAddress& b, int ends[2]) {
+  return connect_either_way(with_any_port(a), b, ends) || connect_either_way(a, with_any_port(b), ends);
+}
+
+bool connect_anyhow(const PreparedDescription& p, const SocketAddress& a, const SocketAddress& b, int ends[2]) {
+  if (connect_either_way(a, b, ends)) return true;
+  if (connect_with_other_port(a, b, ends)) {
+    tell(p.path, "an old connection still has its name: it goes on with another port at one end");
+    return true;
+  }
+  if (!connect_pair(loopback(a.storage.ss_family), loopback(b.storage.ss_family), ends[0], ends[1])) return false;
+  tell(p.path, "its addresses cannot be had: it goes on over the loopback interface");
   return true;
 }
 
@@ -170,7 +230,7 @@ void open_tcp_pair(PreparedDescription& p) {
   PreparedDescription* other = find_other(p);
   int ends[2];
   if (!other) return open_lost_connection(p);
-  if (!connect_pair(saved_address(p, false), saved_address(p, true), ends)) {
+  if (!connect_anyhow(p, saved_address(p, false), saved_address(p, true), ends)) {
     tell(p.path, "the connection to itself cannot be made again: the program sees it as reset");
     open_lost_connection(p);
     return open_lost_connection(*other);

@@ -44,7 +44,7 @@ bool is_ours(const char* name) {
 
 void enter_planned(Member& m, const Birth& b) {
   m.vpid = b.vpid, m.vpgid = b.vpgid, m.vsid = b.vsid;
-  m.flags = b.role == Role::kZombie ? kMemberZombie : 0;
+  m.flags = b.role == Role::kZombie ? kMemberZombie : b.parent < 0 ? kMemberFixedParent : 0;
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
-  restore_memory();
+  restore_memory(plan);
   adapt_extended_state();
   restore_process();
   finish_memory();

@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kIdleLimit = 120;  ///< seconds without any progress
-constexpr int kNumberTries = 100;
 
 Error publish_error(long r) {
   if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG) return Error::kNoSpace;
@@ -39,16 +38,13 @@ std::string parent_of(const std::string& path) {
   return fs::path(path).parent_path().string();
 }
 
-/// Publishes under the number that the job chose, or the next free one if another job took it meanwhile.
-std::string publish_image(const std::string& partial, std::string image) {
+std::string publish_image(const std::string& partial, const std::string& image) {
   std::string images = parent_of(image);
-  long r = -EEXIST;
-  for (int tries = 0; r == -EEXIST && tries < kNumberTries; ++tries) {
-    r = publish(partial.c_str(), image.c_str(), images.c_str());
-    if (r == -EEXIST) image = fmt::format("{}/{}", images, next_image_number(images.c_str()));
-  }
-  if (failed(r)) throw Problem(publish_error(r), "image " + image, "it cannot be put in place: " + kernel_reason(r));
-  return image;
+  char place[sizeof JobRequest::image];
+  text_copy(place, image.c_str(), sizeof place);
+  if (long r = publish_as_next(partial.c_str(), place, images.c_str()); failed(r))
+    throw Problem(publish_error(r), "image " + image, "it cannot be put in place: " + kernel_reason(r));
+  return place;
 }
 
 void publish_or_fail(Request& request, uint32_t keep) {
@@ -69,8 +65,8 @@ void publish_or_fail(Request& request, uint32_t keep) {
 
 /// What a job that was killed in the middle left half-written: .N.partial-PID.
 void remove_partial_of_dead(const Request& request, const std::string& images) {
-  if (!request.member_gone()) return;
-  std::string ending = fmt::format(".partial-{}", request.member().pid);
+  if (!request.job_gone()) return;
+  std::string ending = fmt::format(".partial-{}", request.pid());
   std::error_code ec;
   for (const auto& e : fs::directory_iterator(images, ec)) {
     std::string name = e.path().filename().string();

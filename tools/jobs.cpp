@@ -110,6 +110,17 @@ std::string JobFile::name() const {
   return {job_->name, strnlen(job_->name, sizeof job_->name)};
 }
 
+/// A lock of an open file: unlike an entry with a pid it is there at once and goes with its process. Apart from flock(2), and from
+/// the mapping, which a child would keep.
+bool JobFile::claim() {
+  ScopedFd fd(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  if (fd.ok() && fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) return false;
+  claim_.reset(fd.release());
+  return true;
+}
+
 std::string run_directory() {
   if (const char* d = getenv("MIG_RUN"); d && *d) return d;
   if (const char* d = getenv("XDG_RUNTIME_DIR"); d && *d) return std::string(d) + "/mig";

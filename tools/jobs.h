@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "image/base/file.h"
 #include "image/job.h"
 
 namespace mig {
@@ -20,10 +21,14 @@ class JobFile {
   Job& operator*() const { return *job_; }
   const std::string& path() const { return path_; }
   std::string name() const;
+  /// For as long as this object or process lives: one mig at a time works on the job. False: another one does.
+  bool claim();
+  void release() { claim_.reset(); }
 
  private:
   Job* job_;
   std::string path_;
+  ScopedFd claim_;
 };
 using JobPtr = std::shared_ptr<JobFile>;
 

@@ -214,9 +214,9 @@ class Hosts:
                        f"tidy hosts: {self.leftovers('a')} {self.leftovers('b')}", 5)
 
 
-def there_and_back(case, subject="mem_anonymous"):
+def there_and_back(case, subject="mem_anonymous", hosts=Hosts):
     """Three times there and back, and the subject verifies itself after each move."""
-    h = Hosts(case, subject).start()
+    h = hosts(case, subject).start()
     for g in range(6):
         h.subject.ready(g, h.job.pid)
         h.move("b" if h.here == "a" else "a")
@@ -486,6 +486,16 @@ def missing_path(case):
     if str(inside) not in result.stderr:
         raise Failure(result.stderr)
     h.stays("MIG0101", result)
+
+
+def own_run_directories(case):
+    """As on two real hosts: neither has the other's run directory."""
+    needs_root()
+    h = Hosts(case).start()
+    h.around("b", f'#!/bin/sh\nexec unshare --mount /bin/sh -c \'mount -t tmpfs none {h.top}/a && exec "$@"\' sh "$@"\n')
+    h.move("b")
+    h.subject.check(0, h.job.pid)
+    h.ends()
 
 
 def memory_name(h):
@@ -804,17 +814,6 @@ class SshHosts(Hosts):
         return result
 
 
-def ssh_there_and_back(case):
-    h = SshHosts(case).start()
-    for g in range(6):
-        h.subject.ready(g, h.job.pid)
-        h.move("b" if h.here == "a" else "a")
-        h.subject.check(g, h.job.pid)
-    h.subject.ready(6, h.job.pid)
-    h.subject.end(h.job.pid)
-    h.tidy()
-
-
 def ssh_doctor(case):
     h = SshHosts(case)
     said = json.loads(case.run(h.inside("a", case.build.mig, "doctor", "b", "--json"), expect=(0, 3)).stdout)
@@ -866,7 +865,8 @@ def tests(options):
               two_at_once, no_such_host, blocked, interrupted, progress, large):
         found.append(Test(f"move/{f.__name__}", f, user=user, timeout=180))
     found.append(Test("move/unwritable", unwritable, user=user))
-    for f in (missing_path, changed_path, named_memory, memory_taken, little_memory, ssh_there_and_back, ssh_doctor):
+    for f in (missing_path, own_run_directories, changed_path, named_memory, memory_taken, little_memory, ssh_doctor):
         found.append(Test(f"move/{f.__name__}", f, timeout=120))
+    found.append(Test("move/ssh_there_and_back", partial(there_and_back, hosts=SshHosts), timeout=120))
     found.append(Test("move/ssh_link_down", ssh_link_down, timeout=240, long=True))
     return found

@@ -1,7 +1,7 @@
 """The other host: a virtual machine in software emulation, commanded over a virtio serial port.
 
 Found by trying: KVM may be present and hang, so it is never asked for. Standard input and a serial console lose bytes
-under load; a virtio serial port does not, and needs neither network nor keys. The disk is opened with snapshot=on: what the
+under load; a virtio serial port does not, and needs neither network nor keys. A network is among the options `more` (network.py). The disk is opened with snapshot=on: what the
 guest writes goes to a nameless file, every boot finds the same disk, and two guests can share it.
 """
 import json
@@ -23,8 +23,8 @@ class Broken(Exception):
 class Guest:
     BOOT = 240  # seconds: ten on an idle machine
 
-    def __init__(self, lab, directory, cpu, memory=1024):
-        self.lab, self.directory, self.cpu, self.memory = Path(lab), Path(directory), cpu, memory
+    def __init__(self, lab, directory, cpu, more=(), memory=2048):
+        self.lab, self.directory, self.cpu, self.memory, self.more = Path(lab), Path(directory), cpu, memory, more
         self.process = self.channel = None
 
     def __enter__(self):
@@ -60,7 +60,7 @@ class Guest:
                 "-kernel", str(self.lab / "vmlinuz"), "-initrd", str(self.lab / "initrd"),
                 "-append", "root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/lab/init",
                 "-drive", drive.format(self.lab / "disk", "snapshot=on"), "-drive", drive.format(disk, "readonly=on"),
-                "-device", "virtio-serial", "-chardev", f"socket,id=agent,fd={fd}", "-device", "virtserialport,chardev=agent,name=agent"]
+                "-device", "virtio-serial", "-chardev", f"socket,id=agent,fd={fd}", "-device", "virtserialport,chardev=agent,name=agent", *self.more]
 
     def _receive(self, size, deadline):
         data = bytearray()

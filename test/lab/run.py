@@ -4,31 +4,29 @@ Prints what is done and what was seen; the last line is `N passed, N failed`. Ex
 """
 import argparse
 import fcntl
-import json
 import os
 import shutil
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from guest import Broken, Guest
+from moves import move_refused, moved_to_and_fro
+from network import Network
+from restarts import PROGRAM, python_to_and_fro, refused, to_and_fro
 from sides import COPIED, Clock, Failed, Here, Skipped, There, say
-from traveller import Subject, Traveller
+from suite import suite
 
-PROGRAM = Path(__file__).resolve().parent / "program.py"
 SUBJECTS = ("vdso_direct", "clocks", "signal_frames", "thread_rseq", "lock_mutexes", "timer_posix", "blocked_timed", "mem_anonymous",
-            "process_settings", "epoll")
-
-
+            "process_settings", "epoll", "tree_sessions", "tree_terminal", "tree_stopped", "shared_ends")
 USE_AVX = ("signal_frames", "thread_registers")
 
 
 class Lab:
-    def __init__(self, build, lab, only=""):
-        self.only = only
+    def __init__(self, build, lab, only="", patterns=()):
+        self.only, self.patterns, self.lacking = only, patterns, Network.missing()
         self.build, self.lab = Path(build).resolve(), Path(lab).resolve()
         self.directory = self.lab / "work"
         self.passed, self.failed, self.clock = 0, [], Clock()
@@ -47,11 +45,23 @@ class Lab:
             self.failed.append(text)
             say(f"  {self.clock}  FAILED  {text}: {error}" if isinstance(error, Failed) else traceback.format_exc())
 
+    def moves(self, text, function, *args):
+        """A test that needs ssh between the hosts."""
+        def moved():
+            if self.lacking:
+                raise Skipped(self.lacking)
+            return function(*args)
+        self.claim(text, moved)
+
+    def suite(self, there):
+        if self.patterns:
+            self.claim(f"tests of the suite there: {' '.join(self.patterns)}", suite, there, self.patterns)
+
     def copy_build(self):
         """What the two hosts share; a copy, so that the tree may be built again meanwhile."""
         copy = self.directory / "build"
-        subjects = (p.relative_to(self.build) for p in (self.build / "test/subjects").iterdir() if p.is_file() and os.access(p, os.X_OK))
-        for path in [*COPIED, *subjects]:
+        programs = (p.relative_to(self.build) for part in ("subjects", "tools") for p in (self.build / "test" / part).iterdir() if p.is_file())
+        for path in [*COPIED, *programs]:
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(self.build / path, copy / path)
         return copy
@@ -69,9 +79,12 @@ class Lab:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def run(self, here, build, cpu, tests):
-        with Guest(self.lab, self.lab / "guest", cpu) as guest:
+        network = None if self.lacking else Network(self.directory, build)
+        with Guest(self.lab, self.lab / "guest", cpu, network.options() if network else ()) as guest:
             there = There(guest, build, self.directory)
             there.install([build, PROGRAM])
+            if network:
+                network.begin(here, there)
             version = there.run([build / "tools/mig", "--version"])
             if version[0]:
                 raise Broken(f"mig, as built here, does not run there: {version[2]}")
@@ -80,94 +93,25 @@ class Lab:
             tests(here, there)
 
 
-def python(side, name, options):
-    job = Traveller(side, name, ["/usr/bin/python3", str(PROGRAM), "{home}"], options)
-    job.question, job.last = 0, None
-    return job
-
-
-def ask(job):
-    """Asks the program how it is, and compares with its last answer."""
-    side, n = job.side, job.question
-    side.shell(f"touch '{job.home}/ask.{n}'")
-    side.wait_for(job.home / f"answer.{n}", "answer", 90)
-    now, before = json.loads(side.shell(f"cat '{job.home}/answer.{n}'")), job.last
-    real = float(side.shell("date +%s.%N"))
-    checks = {
-        "its three threads compute": all(now["true"]),
-        "both timers tick": min(now["ticks"].values()) >= 3,
-        "a sleep takes its time": 0.5 <= now["slept"] < 5,
-        "time() is this host's": abs(now["time"] - real) < 30,
-        "it sees one pid": now["pid"] == now["status_pid"],
-        "it runs on this kernel": now["kernel"] == side.shell("uname -r").strip(),
-    }
-    if before:
-        checks |= {
-            "the pid stays": now["pid"] == before["pid"],
-            "the threads go on": all(a > b for a, b in zip(now["rounds"], before["rounds"])) and now["threads"] >= 5,
-            "the monotonic clock goes on": before["monotonic"] < now["monotonic"] < before["monotonic"] + 600,
-            "CPU time goes on": now["cpu"] >= before["cpu"],
-        }
-    wrong = [c for c, holds in checks.items() if not holds]
-    if wrong:
-        raise Failed(f"on {side.name}: not true: {'; '.join(wrong)}: {now}, before: {before}")
-    job.question, job.last = n + 1, now
-
-
-def to_and_fro(first, second, name, options, generations=3):
-    """Three generations are six restarts: one there and one back in each."""
-    job = python(first, name, options)
-    try:
-        time.sleep(2)
-        ask(job)
-        took = []
-        for _ in range(generations):
-            for side in (second, first):
-                job.go(side)
-                took.append(f"{job.took:.1f}")
-                ask(job)
-        return f"pid {job.last['pid']} all the way, {2 * generations} restarts ({' '.join(took)} s), {job.bytes / 1e6:.1f} MB on the way"
-    finally:
-        job.end()
-
-
-def subject_to_and_fro(first, second, name, options=()):
-    job = Subject(first, name, options)
-    try:
-        for side in (second, first, second, first):
-            job.go(side)
-            job.check()
-    finally:
-        job.end()
-
-
-def refused(here, there, name, options, words, program=None):
-    """Refused there with these words, and still restartable here."""
-    job = Subject(here, program, options) if program else python(here, name, options)
-    try:
-        time.sleep(1)
-        said = job.go(there, expect=3).strip()
-        missing = [w for w in words if w not in said]
-        if missing:
-            raise Failed(f"the refusal does not say {missing}: {said}")
-        here.mig("restart", job.image, "--detach")
-        job.check() if program else ask(job)
-        words = said.splitlines()[-1]
-        return words if len(words) < 400 else words[:250] + " ... " + words[-140:]
-    finally:
-        job.end()
-
-
 def on_max(lab, subjects):
     def tests(here, there):
         v3 = ("--cpu", "x86-64-v3")
-        lab.claim("a Python program born here: there and back, three times", to_and_fro, here, there, "born-here", v3)
-        lab.claim("a Python program born there: here and back, three times", to_and_fro, there, here, "born-there", v3)
+        lab.claim("a Python program born here: there and back, three times", python_to_and_fro, here, there, "born-here", v3)
+        lab.claim("a Python program born there: here and back, three times", python_to_and_fro, there, here, "born-there", v3)
+        lab.claim("a shell's whole tree born here: there and back, three times", to_and_fro, here, there, "tree_relations", v3, 3)
+        lab.claim("a shell's whole tree born there: here and back, three times", to_and_fro, there, here, "tree_relations", v3, 3)
         lab.claim("AVX-512 registers in use: refused by name", refused, here, there, "thread_registers", v3, ["MIG0100", "AVX-512"], "thread_registers")
         lab.claim("a guard region: refused by name", refused, here, there, "mem_guard", v3, ["MIG0105", "guard region", "6.13"], "mem_guard")
         lab.claim("sealed memory: refused by name", refused, here, there, "mem_sealed", v3, ["MIG0105", "mseal"], "mem_sealed")
+        lab.moves("mig move of a process born here: there and back, twice", moved_to_and_fro, here, there, "mem_anonymous", v3)
+        lab.moves("mig move of a process born there: here and back, twice", moved_to_and_fro, there, here, "mem_anonymous", v3)
+        lab.moves("mig move of threads: there and back, twice", moved_to_and_fro, here, there, "thread_many", v3)
+        lab.moves("mig move of a shell's whole tree: there and back", moved_to_and_fro, here, there, "tree_relations", v3, 1)
+        lab.moves("mig move of a program started without --cpu: refused, it goes on here", move_refused, here, there, "mem_anonymous",
+                  ["MIG0100", "avx512f"])
         for name in subjects:
-            lab.claim(f"{name}: there and back, twice", subject_to_and_fro, here, there, name, v3)
+            lab.claim(f"{name}: there and back, twice", to_and_fro, here, there, name, v3)
+        lab.suite(there)
     return tests
 
 
@@ -176,13 +120,16 @@ def on_nehalem(lab, subjects):
         v2 = ("--cpu", "x86-64-v2")
         lab.claim("started without --cpu: refused with the list of what is missing", refused, here, there, "any-cpu", (),
                   ["MIG0100", "avx2", "avx512f", "--cpu x86-64-v2"])
-        lab.claim("started with --cpu x86-64-v2: there and back, three times", to_and_fro, here, there, "v2-here", v2)
-        lab.claim("born there: here and back, three times", to_and_fro, there, here, "v2-there", v2)
+        lab.claim("started with --cpu x86-64-v2: there and back, three times", python_to_and_fro, here, there, "v2-here", v2)
+        lab.claim("born there: here and back, three times", python_to_and_fro, there, here, "v2-there", v2)
+        lab.claim("a shell's whole tree: there and back", to_and_fro, here, there, "tree_relations", v2, 1)
         lab.claim("AVX registers in use: refused by name", refused, here, there, "thread_registers", v2, ["MIG0100", "AVX"], "thread_registers")
         lab.claim("AVX registers in use under a signal handler: refused by name", refused, here, there, "signal_frames", v2, ["MIG0100", "AVX"],
                   "signal_frames")
+        lab.moves("mig move: there and back, twice", moved_to_and_fro, here, there, "mem_anonymous", v2)
         for name in subjects:
-            lab.claim(f"{name}: there and back, twice", subject_to_and_fro, here, there, name, v2)
+            lab.claim(f"{name}: there and back, twice", to_and_fro, here, there, name, v2)
+        lab.suite(there)
     return tests
 
 
@@ -198,6 +145,7 @@ def main():
     parser.add_argument("--lab", required=True)
     parser.add_argument("--cpu", choices=("max", "Nehalem"), action="append", help="only with this CPU")
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help="programs of test/subjects, with commas (empty: none; all: every one)")
+    parser.add_argument("--suite", nargs="+", default=[], metavar="PATTERN", help="also run these tests of scripts/test inside the other host")
     parser.add_argument("--only", default="", metavar="WORDS", help="only the tests whose description has these words")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -207,14 +155,14 @@ def main():
     except BlockingIOError:
         say(f"another run is under way in {options.lab}")
         return 1
-    lab = Lab(options.build, options.lab, options.only)
+    lab = Lab(options.build, options.lab, options.only, options.suite)
     subjects = every_subject() if options.subjects == "all" else [s for s in options.subjects.split(",") if s]
     tests = {"max": on_max(lab, subjects), "Nehalem": on_nehalem(lab, [s for s in subjects if s not in USE_AVX][:4])}
     say(f"here: Linux {os.uname().release}")
     for cpu in options.cpu or tests:
         try:
             lab.on(cpu, tests[cpu])
-        except Broken as error:
+        except (Broken, Failed) as error:
             lab.failed.append(f"-cpu {cpu}")
             say(f"  {lab.clock}  FAILED  the other host: {error}")
     say(f"{lab.passed} passed, {len(lab.failed)} failed" + "".join(f"\n  {f}" for f in lab.failed))

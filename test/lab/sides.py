@@ -106,14 +106,27 @@ class There(Side):
         self.guest.run(["sh", "-c", f"mkdir -p {run} && chmod 700 {run} && chown {owner} {self.directory} {run}"])
 
 
+def pack(side, path, more=""):
+    status, packed, error = side.run(["sh", "-c", f"tar -I 'gzip -1' -cSPf - '{path}' {more}"], limit=180)
+    if status:
+        raise Failed(f"{side.name}: tar: {error}")
+    return packed
+
+
+def copy(a, b, path):
+    """Brings a directory to the other side too. Returns the bytes on the way."""
+    return unpack(b, pack(a, path))
+
+
 def carry(a, b, path):
-    """Moves a directory from one side to the other: nothing of it stays. Returns the bytes on the way."""
-    status, packed, error = a.run(["sh", "-c", f"tar -czSPf - '{path}' && rm -rf '{path}'"], limit=180)
+    """Moves a directory from one side to the other: nothing of it stays."""
+    return unpack(b, pack(a, path, f"&& rm -rf '{path}'"))
+
+
+def unpack(side, packed):
+    status, _, error = side.run(["tar", "-xzSPf", "-"], limit=120, input=packed)
     if status:
-        raise Failed(f"{a.name}: tar: {error}")
-    status, _, error = b.run(["tar", "-xzSPf", "-"], limit=120, input=packed)
-    if status:
-        raise Failed(f"{b.name}: tar: {error}")
+        raise Failed(f"{side.name}: tar: {error}")
     return len(packed)
 
 

@@ -39,6 +39,7 @@ class Build:
 
 class Case:
     WAIT = 20.0
+    patience = 1.0  # every limit is so many times as long (--patience)
 
     def __init__(self, build, scratch, user=None, source=None):
         self.build = build
@@ -104,7 +105,7 @@ class Case:
         process = self.spawn(argv, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
         try:
-            out, err = process.communicate(input.encode() if input is not None else None, timeout or self.WAIT)
+            out, err = process.communicate(input.encode() if input is not None else None, self.patience * (timeout or self.WAIT))
         except subprocess.TimeoutExpired:
             raise Failure(f"`{shlex.join(str(a) for a in argv)}` does not end\n" + self.diagnose(process.pid))
         result = subprocess.CompletedProcess(argv, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
@@ -120,7 +121,8 @@ class Case:
 
     def wait(self, condition, what, limit=None, pid=None):
         """Polls until condition() is true (and returns its value). `pid`: fails at once when that process ends."""
-        deadline = time.monotonic() + (limit or self.WAIT)
+        limit = self.patience * (limit or self.WAIT)
+        deadline = time.monotonic() + limit
         while True:
             value = condition()
             if value:
@@ -131,7 +133,7 @@ class Case:
                     return value
                 raise Failure(f"process {pid} ended while waiting for {what}{self.reap(pid)}")
             if time.monotonic() > deadline:
-                raise Failure(f"no {what} within {limit or self.WAIT:g} s" + ("\n" + self.diagnose(pid) if pid else ""))
+                raise Failure(f"no {what} within {limit:g} s" + ("\n" + self.diagnose(pid) if pid else ""))
             time.sleep(0.003)
 
     def reap(self, pid):
@@ -144,7 +146,7 @@ class Case:
 
     def end_status(self, pid, limit=10.0):
         """Waits for a child (also one that came here by reparenting) and returns its exit code, -N for a signal."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * self.patience
         while time.monotonic() < deadline:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:

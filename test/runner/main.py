@@ -24,8 +24,8 @@ from .case import ORDINARY, Build, Case, Failure, Skip
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 60  # seconds that a worker whose test took too long has to tell where it hung
-MODULES = ("unit", "rules", "subjects", "kernel", "launch", "coverage", "errors", "crafted", "image", "trees", "consistency", "move",
-           "programs", "tree_programs", "tree_terminals", "tree_services", "scripts")
+MODULES = ("unit", "rules", "subjects", "kernel", "launch", "coverage", "errors", "crafted", "image", "trees", "consistency", "move", "other_hosts",
+           "programs", "tree_programs", "tree_tools", "tree_terminals", "tree_services", "scripts")
 
 
 @dataclass
@@ -51,6 +51,7 @@ def parse(argv):
     p.add_argument("--jobs", "-j", type=int, default=max(2, min(4, os.cpu_count() or 2)), help="tests at the same time")
     p.add_argument("--repeat", type=int, default=1, metavar="N", help="run each test N times")
     p.add_argument("--generations", type=int, default=0, metavar="N", help="checkpoints and restarts of each subject (3)")
+    p.add_argument("--patience", type=float, default=1, metavar="N", help="wait N times as long for everything: for a slow machine (1)")
     p.add_argument("--long", action="store_true", help="also the long tests")
     p.add_argument("--list", action="store_true", help="only print the names")
     p.add_argument("--keep", action="store_true", help="keep the directories of failed tests")
@@ -220,6 +221,9 @@ def main(argv=None):
         print("\n".join(t.name for t in tests))
         return 0
     tests.sort(key=lambda t: t.alone)
+    Case.patience = options.patience
+    for test in tests:
+        test.timeout *= options.patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     host.become_subreaper()
     top = tempfile.mkdtemp(prefix="mig-test-")

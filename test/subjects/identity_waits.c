@@ -17,14 +17,14 @@ static struct wait {
 static pid_t of_signal[64];
 static atomic_int signals;
 
-static void on_child(int n, siginfo_t *i, void *c) {
+static void on_child(int n, siginfo_t* i, void* c) {
   if (i->si_code == CLD_EXITED) of_signal[signals++ % 64] = i->si_pid;
 }
 
-static const char *turn(const char *what, int way) {
+static const char* turn(const char* what, int way) {
   static char names[4][32];
   static atomic_int next;
-  char *name = names[next++ % 4];
+  char* name = names[next++ % 4];
   snprintf(name, 32, "%s.%d.%d", what, way, generation);
   return name;
 }
@@ -32,14 +32,14 @@ static const char *turn(const char *what, int way) {
 static pid_t start_child(int way) {
   pid_t child = fork();
   if (child) return child;
-  const char *name = turn("end", way);
+  const char* name = turn("end", way);
   while (!have_file(name) && access(directory, F_OK) == 0) sleep_ms(2);
   _exit(20 + way);
 }
 
-static void *wait_there(void *number) {
+static void* wait_there(void* number) {
   int way = (int)(long)number;
-  struct wait *w = &waits[way];
+  struct wait* w = &waits[way];
   w->waiting = gettid();
   switch (way) {
     case kWaitpid: w->answer = waitpid(w->child, &w->status, 0); break;
@@ -51,25 +51,20 @@ static void *wait_there(void *number) {
   return NULL;
 }
 
-/// The thread is in the kernel, in one of the waits.
 static int is_in_wait(pid_t tid) {
-  char path[64], text[64] = "";
-  snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
-  int fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1, number = -1;
-  if (fd >= 0 && read(fd, text, sizeof text - 1) > 0) number = atoi(text);
-  if (fd >= 0) close(fd);
+  int number = call_of(tid);
   return number == SYS_wait4 || number == SYS_waitid;
 }
 
 static void begin(void) {
   for (int way = 0; way < kWays; ++way) {
-    struct wait *w = &waits[way];
+    struct wait* w = &waits[way];
     w->waiting = 0;
     w->done = 0;
     w->answer = w->status = 0;
     w->child = start_child(way);
     if (way == kGroup) EXPECT_EQ(setpgid(w->child, w->child), 0);
-    w->thread = start_thread(wait_there, (void *)(long)way);
+    w->thread = start_thread(wait_there, (void*)(long)way);
     WAIT_FOR(is_in_wait(w->waiting));
   }
 }
@@ -89,7 +84,7 @@ static int was_told_of(pid_t child) {
 }
 
 static void end_wait(int way) {
-  struct wait *w = &waits[way];
+  struct wait* w = &waits[way];
   EXPECT(!w->done);
   EXPECT_EQ(kill(w->child, 0), 0);
   put_file(turn("end", way), "");

@@ -1,4 +1,5 @@
-// A TCP connection whose both ends the program holds, beside its listener: addresses, what waits in it, half-closed ones.
+// TCP connections whose both ends the program holds, beside their listener: addresses, what waits in them, half-closed ones, one
+// from an IPv4 socket to a listener of both families.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -6,7 +7,7 @@
 
 #include "subject.h"
 
-static int listener, client, server, half_client, half_server;
+static int listener, client, server, half_client, half_server, both_client, both_server;
 static struct sockaddr_in own, peer;
 
 static void link_up(int *a, int *b) {
@@ -17,6 +18,19 @@ static void link_up(int *a, int *b) {
   EXPECT(!connect(*a, (void *)&where, length));
   *b = accept(listener, NULL, NULL);
   EXPECT(*b >= 0);
+}
+
+static void link_up_both(void) {
+  struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+  socklen_t length = sizeof any;
+  int fd = socket(AF_INET6, SOCK_STREAM, 0), off = 0;
+  EXPECT(!setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) && !bind(fd, (void *)&any, sizeof any) && !listen(fd, 5));
+  EXPECT(!getsockname(fd, (void *)&any, &length));
+  struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = any.sin6_port};
+  both_client = socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT(!connect(both_client, (void *)&where, sizeof where));
+  both_server = accept(fd, NULL, NULL);
+  EXPECT(both_server >= 0 && !close(fd));
 }
 
 static void refill(void) {
@@ -31,7 +45,7 @@ static void setup(void) {
   listener = socket(AF_INET, SOCK_STREAM, 0);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   EXPECT(!bind(listener, (void *)&any, sizeof any) && !listen(listener, 5));
-  link_up(&client, &server), link_up(&half_client, &half_server);
+  link_up(&client, &server), link_up(&half_client, &half_server), link_up_both();
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   EXPECT_EQ(send(half_client, "last", 4, 0), 4);
   EXPECT(!shutdown(half_client, SHUT_WR));
@@ -51,10 +65,15 @@ static void verify(void) {
   EXPECT_STR(text, "to the server");
   EXPECT_EQ(recv(client, text, 64, 0), 13);
   EXPECT_STR(text, "to the client");
+  EXPECT(send(both_client, "4 to 6", 6, 0) == 6 && send(both_server, "6 to 4", 6, 0) == 6);
+  EXPECT_EQ(recv(both_server, text, 64, 0), 6);
+  EXPECT(!memcmp(text, "4 to 6", 6));
+  EXPECT_EQ(recv(both_client, text, 64, 0), 6);  // nothing waits: when the ends are closed, the kernel keeps the name for a minute
+  EXPECT(!memcmp(text, "6 to 4", 6));
   length = sizeof on;
   EXPECT(!getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, &length) && on);
   struct pollfd p = {half_server, POLLRDHUP, 0};
-  EXPECT_EQ(recv(half_server, text, 64, MSG_PEEK), 4);  // unread at the end: no TIME_WAIT keeps the port
+  EXPECT_EQ(recv(half_server, text, 64, MSG_PEEK), 4);
   EXPECT(poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP);
   EXPECT_EQ(send(half_server, "back", 4, 0), 4);
   EXPECT_EQ(recv(half_client, text, 64, 0), 4);

@@ -47,6 +47,14 @@ static void expect_event(int i, int kind) {
   else EXPECT_EQ(status, kind << 8 | 0x7f);
 }
 
+/// waitpid may tell of a SIGCONT before the child runs, and only then does SIGCHLD come.
+static void change(int i, int signal) {
+  int before = atomic_load(&shared->told);
+  kill(child[i], signal);
+  expect_event(i, signal);
+  WAIT_FOR(atomic_load(&shared->told) > before);
+}
+
 static void stop_unseen(int i, int signal) {
   int before = atomic_load(&shared->told);
   kill(child[i], signal);
@@ -70,8 +78,7 @@ static void nested(void) {
 
 static void prepare(void) {
   stop_unseen(kUnseen, SIGTSTP);
-  kill(child[kContinued], SIGSTOP);
-  expect_event(kContinued, SIGSTOP);
+  change(kContinued, SIGSTOP);
   stop_unseen(kContinued, SIGCONT);
 }
 
@@ -86,8 +93,7 @@ static void setup(void) {
   }
   for (int i = 0; i < kChildren; ++i) WAIT_FOR(atomic_load(&shared->count[i]) > 0);
   EXPECT_EQ(setpgid(child[kUnseen], child[kUnseen]), 0);  // SIGTSTP stops nobody in an orphaned group
-  kill(child[kSeen], SIGSTOP);
-  expect_event(kSeen, SIGSTOP);
+  change(kSeen, SIGSTOP);
   char text[32];
   WAIT_FOR(have_file("below"));
   EXPECT(tree_read("below", text, sizeof text));
@@ -95,8 +101,7 @@ static void setup(void) {
   kill(below, SIGSTOP);
   WAIT_FOR(have_file("told-below"));
   unlink(in_directory("told-below"));
-  kill(child[kNested], SIGSTOP);
-  expect_event(kNested, SIGSTOP);
+  change(kNested, SIGSTOP);
   prepare();
   sleep_ms(20);
   atomic_store(&shared->told, 0);
@@ -132,19 +137,14 @@ static void verify(void) {
   expect_event(kUnseen, SIGTSTP);
   expect_event(kContinued, SIGCONT);
   expect_quiet();
-  kill(child[kSeen], SIGCONT);
-  expect_event(kSeen, SIGCONT);
+  change(kSeen, SIGCONT);
   expect_runs(kSeen, 1);
-  kill(child[kSeen], SIGSTOP);
-  expect_event(kSeen, SIGSTOP);
-  kill(child[kUnseen], SIGCONT);
-  expect_event(kUnseen, SIGCONT);
-  kill(child[kNested], SIGCONT);
-  expect_event(kNested, SIGCONT);
+  change(kSeen, SIGSTOP);
+  change(kUnseen, SIGCONT);
+  change(kNested, SIGCONT);
   sleep_ms(20);
   EXPECT(!have_file("told-below"));
-  kill(child[kNested], SIGSTOP);
-  expect_event(kNested, SIGSTOP);
+  change(kNested, SIGSTOP);
   prepare();
   sleep_ms(20);
   atomic_store(&shared->told, 0);

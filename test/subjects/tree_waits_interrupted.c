@@ -13,16 +13,16 @@ static struct waiter {
   int status;
   atomic_int tid, inside, done;
 } waiters[kWays];
-static __thread struct waiter *own;
+static __thread struct waiter* own;
 static int turn_number;
 
-static const char *turn(const char *what, long way) {
+static const char* turn(const char* what, long way) {
   static __thread char name[48];
   snprintf(name, sizeof name, "%s.%ld.%d", what, way, turn_number);
   return name;
 }
 
-static pid_t start_child(const char *file, int code) {
+static pid_t start_child(const char* file, int code) {
   char name[48];
   strcpy(name, file);
   pid_t child = fork();
@@ -48,7 +48,7 @@ static void on_second(int n) {
   errno = error;
 }
 
-static void *wait_there(void *way) {
+static void* wait_there(void* way) {
   static char stacks[kWays][256 << 10];
   own = &waiters[(long)way];
   stack_t stack = {.ss_sp = stacks[(long)way], .ss_size = sizeof stacks[0]};
@@ -60,23 +60,18 @@ static void *wait_there(void *way) {
 }
 
 static int is_in_wait(pid_t tid) {
-  char path[64], text[64] = "";
-  snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
-  int fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1, number = -1;
-  if (fd >= 0 && read(fd, text, sizeof text - 1) > 0) number = atoi(text);
-  if (fd >= 0) close(fd);
-  return number == SYS_wait4;
+  return call_of(tid) == SYS_wait4;
 }
 
 static void begin(void) {
   ++turn_number;
   for (long way = 0; way < kWays; ++way) {
-    struct waiter *w = &waiters[way];
+    struct waiter* w = &waiters[way];
     w->tid = w->inside = w->done = 0;
     w->answer = w->inner_answer = w->status = 0;
     w->child = start_child(turn("end", way), 30 + (int)way);
     w->inner = way == kNested ? start_child(turn("inner", way), 1) : 0;
-    w->thread = start_thread(wait_there, (void *)way);
+    w->thread = start_thread(wait_there, (void*)way);
     WAIT_FOR(is_in_wait(w->tid));
     pthread_kill(w->thread, way == kAlternate ? SIGUSR2 : SIGUSR1);
     WAIT_FOR(w->inside == 1);
@@ -97,7 +92,7 @@ static void setup(void) {
 }
 
 static void end_wait(long way) {
-  struct waiter *w = &waiters[way];
+  struct waiter* w = &waiters[way];
   EXPECT(!w->done);
   put_file(turn("leave", way), "");
   WAIT_FOR(w->done || is_in_wait(w->tid));

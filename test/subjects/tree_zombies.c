@@ -1,12 +1,14 @@
 // Children that have ended and wait to be waited for: by exit code and by signal, one the leader of a group that others are in,
 // one the leader of a session, and one that tells its end by another signal than SIGCHLD.
-// mig-test: generations=3
+// mig-test: generations=5
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "tree.h"
 
 enum { kZombies = 6 };
 static pid_t zombie[kZombies];
+static int code[kZombies];  // CLD_KILLED or CLD_DUMPED: the kernel writes a core file for 4 where the limit allows it
 static pid_t companion;
 
 static void end_as(int i) {
@@ -15,7 +17,13 @@ static void end_as(int i) {
   prctl(PR_SET_NAME, name);
   if (i == 2) setpgid(0, 0);
   if (i == 3) setsid();
-  if (i == 4) abort();
+  if (i == 4) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_CORE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_CORE, &limit);
+    abort();
+  }
   if (i == 1 || i == 2) raise(i == 1 ? SIGKILL : SIGTERM);
   _exit(40 + i);
 }
@@ -42,11 +50,13 @@ static void make(int i) {
 static void await_end(int i) {
   siginfo_t info = {0};
   EXPECT_EQ(waitid(P_PID, (id_t)zombie[i], &info, WEXITED | WNOWAIT | __WALL), 0);
+  code[i] = info.si_code;
 }
 
 static void setup(void) {
   tree_enter("first");
   signal(SIGUSR2, SIG_IGN);
+  EXPECT_EQ(chdir(directory), 0);
   unlink(in_directory("companion"));
   for (int i = 0; i < kZombies; ++i) make(i);
   WAIT_FOR(getpgid(zombie[2]) == zombie[2]);
@@ -65,8 +75,9 @@ static void expect_end(int i) {
   int status = 0, signal = i == 1 ? SIGKILL : i == 2 ? SIGTERM : i == 4 ? SIGABRT : 0;
   EXPECT_EQ(waitid(P_PID, (id_t)zombie[i], &info, WEXITED | WNOWAIT | __WALL), 0);
   EXPECT_EQ(info.si_pid, zombie[i]);
+  EXPECT_EQ(info.si_code, code[i]);
   EXPECT_EQ(waitpid(zombie[i], &status, i == 5 ? __WCLONE : 0), zombie[i]);
-  if (signal) EXPECT_EQ(WTERMSIG(status), signal);
+  if (signal) EXPECT_EQ(status, signal | (code[i] == CLD_DUMPED ? WCOREFLAG : 0));
   else EXPECT_EQ(status, (40 + i) << 8);
   EXPECT_EQ(waitpid(zombie[i], &status, __WALL | WNOHANG), -1);
 }
