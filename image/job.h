@@ -56,15 +56,15 @@ struct JobRequest {
   int64_t total;      ///< from the signal to kWritten
   uint64_t bytes;
   uint32_t processes;
-  int32_t target_tid;    ///< real tid that the signal was sent to, 0: the process
-  int64_t target_call;   ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
-  uint64_t target_pc;    ///< and its program counter
-  char images[4096];     ///< directory to write into; empty: the job's
-  char partial[4096];    ///< out: the directory being written
-  char image[4096];      ///< out: the name under which it is (to be) published
-  char message[1024];    ///< out: object, cause, remedy
-  uint32_t handed_over;  ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
-  uint32_t reserved;
+  int32_t target_tid;     ///< real tid that the signal was sent to, 0: the process
+  int64_t target_call;    ///< system call it was blocked in just before (/proc/PID/task/TID/syscall), or -1
+  uint64_t target_pc;     ///< and its program counter
+  char images[4096];      ///< directory to write into; empty: the job's
+  char partial[4096];     ///< out: the directory being written
+  char image[4096];       ///< out: the name under which it is (to be) published
+  char message[1024];     ///< out: object, cause, remedy
+  uint32_t handed_over;   ///< 1: the other side of a move may run it already: nobody but mig ends the wait in kWritten
+  uint32_t taker;         ///< index in members[] plus 1 of the member that has taken it, 0: none
   char destination[256];  ///< of that move: the host as ssh knows it
   char token[128];        ///< and what the other side calls this move
 };

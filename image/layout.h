@@ -31,7 +31,8 @@ constexpr char kTrailerMagic[8] = {'M', 'I', 'G', 'C', 'O', 'R', 'E', '1'};
 
 /// Feature bits, as ext4 has them: an unknown incompatible bit refuses the image, an unknown compatible one is ignored.
 constexpr uint32_t kCompatibleKnown = 0;
-constexpr uint32_t kIncompatibleKnown = 0;
+constexpr uint32_t kPagesElsewhere = 1;  ///< unchanged pages of files stand in another process's file
+constexpr uint32_t kIncompatibleKnown = kPagesElsewhere;
 
 struct Trailer {
   char magic[8];
@@ -46,7 +47,8 @@ struct Trailer {
 };
 static_assert(sizeof(Trailer) == 64);
 
-/// In p_flags (PF_MASKOS): unchanged pages of a mapped file. A restart that maps the same file need not read them.
+/// In p_flags (PF_MASKOS): unchanged pages of a mapped file. A restart that maps the same file need not read them. Without data
+/// (p_filesz 0) they stand in the file of another process of the job, that has the same file mapped.
 constexpr uint32_t kSegmentClean = 0x00100000;
 
 constexpr uint64_t block_count(uint64_t tail_offset) {

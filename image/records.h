@@ -35,6 +35,7 @@ enum class RecordType : uint32_t {
   kTerminal = 46,
   kSocketOption = 47,
   kSocketAddress = 48,
+  kMessage = 49,
   kChild = 60,
   kClocks = 61,
 };
@@ -286,6 +287,7 @@ constexpr uint32_t kDescriptionUnlinked = 1;  ///< contents are in the image (Co
 constexpr uint32_t kDescriptionWritten = 2;   ///< open for writing: cut back at the restart
 
 constexpr uint32_t kDescriptionAlone = 4;  ///< a pipe or socket whose other end is gone, or is lost by the restart
+constexpr uint32_t kDescriptionNamed = 8;  ///< kDescriptionUnlinked, but the file gets its name back
 
 /// An open file description. Several descriptors may refer to one. Tail: path (as seen by the kernel). The records
 /// that belong to it (locks, contents, addresses, options, entries) stand behind it, before the next description.
@@ -329,6 +331,19 @@ struct ContentsRecord {
   uint32_t carried;  ///< n > 0: the bytes are in files/VPID.n of the image
   uint64_t size;
   uint64_t checksum;  ///< of the whole carried file
+};
+
+/// What comes along with the bytes of a unix socket's message, in the ContentsRecord behind it. Tail: a MessageRight for each descriptor
+/// under way (SCM_RIGHTS).
+struct MessageRecord {
+  uint32_t description;
+  int32_t vpid;  ///< of the sender (SCM_CREDENTIALS), 0: nobody
+  uint32_t uid, gid;
+};
+struct MessageRight {
+  uint64_t shared;       ///< number of that description within the job, 0: `description` names it
+  uint32_t description;  ///< in this process file
+  uint32_t reserved;
 };
 
 /// An option of a socket that a setsockopt(2) with the same bytes brings back. Tail: its value.
@@ -440,6 +455,7 @@ constexpr bool is_known(RecordType type) {
     case RecordType::kTerminal:
     case RecordType::kSocketOption:
     case RecordType::kSocketAddress:
+    case RecordType::kMessage:
     case RecordType::kChild:
     case RecordType::kClocks: return true;
   }

@@ -67,9 +67,7 @@ void tell(void* to, const char* verdict, const char* object, const char* reason)
   static_cast<Findings*>(to)->add(verdict, object, reason);
 }
 
-void check_mappings(Findings& findings) {
-  Mappings mappings;
-  if (!list_mappings(mappings)) return findings.add_failure();
+void check_mappings(Findings& findings, const Mappings& mappings) {
   uint64_t resident = 0;
   for (const Mapping& m : mappings) {
     resident += m.resident;
@@ -101,8 +99,10 @@ bool write_check(int directory) {
   if (!all_children_covered()) findings.add_failure();
   if (!save_process(writer)) findings.add_failure();
   check_threads(findings);
-  check_mappings(findings);
-  if (!check_files(writer, directory, tell, &findings)) findings.add_failure();
+  Mappings mappings;
+  if (list_mappings(mappings)) check_mappings(findings, mappings);
+  else findings.add_failure();
+  if (!check_files(writer, mappings, directory, tell, &findings)) findings.add_failure();
   long r = findings.complete() ? findings.write(directory) : -ENOMEM;
   return r >= 0 || refuse_errno(Error::kNotWritable, "the findings", "write", r);
 }

@@ -52,9 +52,9 @@ bool save_threads(ImageWriter& writer) {
 }
 
 /// Everything but the memory. Descriptors that are ours are named by `image_directory`.
-bool save_environment(ImageWriter& writer, int image_directory) {
+bool save_environment(ImageWriter& writer, const Mappings& mappings, int image_directory) {
   bool ok = save_process(writer) && save_dead_children(writer) && save_threads(writer) && save_signals(writer) &&
-            save_files(writer, image_directory);
+            save_files(writer, mappings, image_directory);
   return (ok && writer.record(RecordType::kClocks, note_clocks())) || (ok && out_of_memory());
 }
 
@@ -65,7 +65,7 @@ bool write_process_file(int directory, uint64_t& bytes) {
   Mappings mappings;
   writer.progress = state.job ? &state.job->request.progress : nullptr;
   if (long r = writer.open(directory, name); r < 0) return refuse_errno(Error::kNotWritable, name, "create", r);
-  if (!list_mappings(mappings) || !save_environment(writer, directory) || !save_memory(writer, mappings)) return false;
+  if (!list_mappings(mappings) || !save_environment(writer, mappings, directory) || !save_memory(writer, mappings)) return false;
   if (!add_core_notes(writer, mappings)) return out_of_memory();
   if (long r = writer.finish(); r < 0)
     return refuse_errno(r == -ENOSPC || r == -EDQUOT || r == -EFBIG ? Error::kNoSpace : Error::kWriteFailed, "the image", "write",
@@ -127,15 +127,17 @@ bool save_image(ImagePlace& place, const Request& request, int64_t began) {
     return false;
   }
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
-  close_shared_table();
-  if (role() == Role::kFollows) ok = ok && write_member_part(place.directory.get(), bytes);
+  if (role() == Role::kFollows) ok = ok && leave_member_part(bytes);
+  if (!ok || role() == Role::kFollows) close_shared_table();
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
+  release_files();
   remove_common_table(place.directory);
   if (ok && role() == Role::kLeads && !write_manifest(place.directory.get(), bytes, clock_now(CLOCK_MONOTONIC) - began)) {
     discard_write_signals();
     ok = false;
   }
+  close_shared_table();
   if (scratch_open) close_scratch();
   return ok;
 }
@@ -163,6 +165,7 @@ bool check_members() {
   ok = ok && open_common_table(directory) && write_check(directory.get());
   close_shared_table();
   ok = all_saved(ok, 0);
+  release_files();
   remove_common_table(directory);
   if (scratch_open) close_scratch();
   if (role() == Role::kLeads) begin_returning(ok);
@@ -195,7 +198,7 @@ void lead_checkpoint(ucontext_t* frame) {
   ok = all_stopped(ok, request);
   bool restarted = false;
   if (ok) {
-    if (!only_look) forget_answered_requests();
+    if (!only_look) gather_requests(true);
     note_late_signals();
     ThreadSlot* self = slot_at(0);
     self->frame = frame;
@@ -209,6 +212,7 @@ void lead_checkpoint(ucontext_t* frame) {
     } else {
       restarted = true;
       forget_shared_table();
+      forget_files();
       place.directory.release();  // it was open in another life; the number may be the program's soon
       room.release();
       come_back();

@@ -29,6 +29,7 @@ constexpr int64_t kMeetingLimit = 600 * kSecond;
 
 Role now;
 bool company;
+uint32_t late_leader;  ///< whose cut this process leads since that one has died: as in Cut::leader, 0: nobody's
 uint32_t number;       ///< of the cut that this process takes part in
 int64_t births_until;  ///< so long the leader waits for children of the dead
 
@@ -261,21 +262,50 @@ bool await_members(CutStep step, int64_t limit, bool dead_fail) {
   }
 }
 
-/// A follower waits until the leader is at least at that step. False: the leader is dead, or has given up before.
+bool refuse_dead_leader(uint32_t leader) {
+  return refuse_member(state.job->members[leader - 1], "it ended while it led the checkpoint");
+}
+
+/// The leader is dead: whoever finds out first leads what is left, which is to let everybody go on.
+bool succeed() {
+  uint32_t leader = load(&cut().leader), self = static_cast<uint32_t>(state.member) + 1;
+  if (!leader || leader > kMaxMembers || is_leader_alive(leader) || load(&cut().number) != number) return false;
+  if (!__atomic_compare_exchange_n(&cut().leader, &leader, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
+  now = Role::kLeads;
+  late_leader = leader;
+  refuse_dead_leader(leader);
+  fail_cut();
+  return true;
+}
+
+/// Some member stands still in the cut of a dead leader, and will succeed to it.
+bool has_heir() {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i]; is_other(i) && has_done(m, CutStep::kStopping) &&
+                                                 !has_done(m, CutStep::kReturning) && is_process_alive(m.pid, load_start(m)))
+      return true;
+  return false;
+}
+
+/// A follower waits until the leader is at least at that step. False: it has given up before, or it is dead; then this process
+/// may lead.
 bool await_leader(CutStep step) {
   for (;;) {
     uint32_t s = load(&cut().step);
     if (load(&cut().number) != number || s == 0) return false;
     if (s >= static_cast<uint32_t>(step)) return true;
-    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && !is_leader_alive(load(&cut().leader)))
-      return refuse(Error::kInternal, "the checkpoint", "the process that led it has ended");
+    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && succeed()) return false;
   }
 }
 
 bool claim_cut() {
   uint32_t leader = load(&cut().leader), self = static_cast<uint32_t>(state.member) + 1;
-  if (leader && leader != self && is_leader_alive(leader)) return false;
+  if (leader && leader != self && (is_leader_alive(leader) || has_heir())) return false;
   if (!__atomic_compare_exchange_n(&cut().leader, &leader, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
+  if (leader && leader <= kMaxMembers) {
+    refuse_dead_leader(leader);
+    abandon_image(leader, cut().partial);
+  }
   cut().failed = cut().code = cut().flags = cut().processes = 0;
   cut().bytes = 0;
   cut().limit = 0;
@@ -454,7 +484,11 @@ bool has_saved(uint32_t index) {
 
 bool must_end() {
   if (await_leader(CutStep::kReturning)) return step_now() == CutStep::kEnding;
-  return (cut().flags & kRequestKill) && wait_for_publication();
+  if (now != Role::kLeads) return false;
+  bool ends = (cut().flags & kRequestKill) && wait_for_publication();
+  if (ends) end_members();
+  else begin_returning(false);
+  return ends;
 }
 
 void end_members() {
@@ -479,16 +513,17 @@ void all_returned() {
   if (now == Role::kFollows) {
     report_step(CutStep::kReturning);
     await_leader(CutStep::kOver);
-  } else {
-    await_members(CutStep::kReturning, kReturnLimit, false);
   }
+  if (now == Role::kLeads) await_members(CutStep::kReturning, kReturnLimit, false);
 }
 
 void leave_cut() {
+  if (has_job() && now == Role::kLeads && late_leader) abandon_image(late_leader, cut().partial);
   if (has_job() && now == Role::kLeads) end_cut();
   if (has_job() && now == Role::kFollows) report_step(CutStep::kReturning);
   now = Role::kNone;
   company = false;
+  late_leader = 0;
 }
 
 void await_others(RebirthStep step) {

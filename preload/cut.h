@@ -41,7 +41,7 @@ bool all_saved(bool ok, uint64_t bytes);
 bool has_saved(uint32_t index);
 
 /// The others: whether this process is to end, once the leader knows what becomes of the image. If the leader is killed meanwhile,
-/// each waits for itself: the job may have been handed over to another host.
+/// one of them finds out in its place: the job may have been handed over to another host.
 bool must_end();
 /// The leader: the image is published and every other member ends; returns when they have.
 void end_members();

@@ -103,7 +103,8 @@ bool Saving::write(OpenDescription& d, DescriptionKind kind) {
 }
 
 void describe_descriptor(Text& text, const OpenDescription& d) {
-  text << "fd " << d.fd << " (" << d.path << ")";
+  if (d.underway) text << d.path << " (mapped, or under way in a socket)";
+  else text << "fd " << d.fd << " (" << d.path << ")";
 }
 
 bool unsupported(const OpenDescription& d, const char* why) {

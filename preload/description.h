@@ -16,6 +16,8 @@ namespace mig {
 
 enum class Verdict : uint32_t { kOk, kCarried, kDegraded };
 
+struct SocketQueue;
+
 struct OpenDescription {
   int32_t fd;  ///< the first descriptor that refers to it
   uint32_t links;
@@ -24,7 +26,9 @@ struct OpenDescription {
   uint32_t has_contents;  ///< a file without a name: what is in it travels in the image
   Verdict verdict;        ///< what `mig check` says of it
   const char* reason;
-  const char* path;  ///< as the kernel shows it
+  const char* path;          ///< as the kernel shows it
+  const SocketQueue* queue;  ///< of a unix socket that this process saves: what waits in it
+  bool underway;             ///< the program has no descriptor for it: `fd` is ours, out of a socket's queue
   DescriptionRecord record;
 };
 

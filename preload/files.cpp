@@ -12,7 +12,10 @@
 
 #include "preload/contents.h"
 #include "preload/description.h"
+#include "preload/locks.h"
+#include "preload/named_memory.h"
 #include "preload/sharing.h"
+#include "preload/socket_queue.h"
 #include "preload/standard.h"
 
 namespace mig {
@@ -129,21 +132,26 @@ class Index {
   long pid_ = sys(__NR_getpid);
 };
 
-bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving::Numbers& numbers, int32_t fd) {
+/// The description of the descriptor, which may be a new one; nullptr: the failure is set.
+OpenDescription* add_description(Descriptions& all, Index& index, int32_t fd, bool underway, struct stat& st) {
   OpenDescription d{};
-  struct stat st;
-  d.fd = fd;
-  if (sys(__NR_fstat, fd, &st) < 0) return true;
+  d.fd = fd, d.underway = underway;
   keep_stat(d, st);
   size_t place = 0;
-  OpenDescription* known = index.find(d, place);
-  if (!known) {
-    d.record.id = static_cast<uint32_t>(all.size());
-    read_fdinfo(d);
-    if (!(d.record.open_flags & O_PATH)) read_owner(d);
-    if (!read_link(d) || !all.push(d) || !index.insert(place)) return no_room();
-    known = &all[all.size() - 1];
-  }
+  if (OpenDescription* known = index.find(d, place)) return known;
+  d.record.id = static_cast<uint32_t>(all.size());
+  read_fdinfo(d);
+  if (!(d.record.open_flags & O_PATH)) read_owner(d);
+  if (read_link(d) && all.push(d) && index.insert(place)) return &all[all.size() - 1];
+  no_room();
+  return nullptr;
+}
+
+bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving::Numbers& numbers, int32_t fd) {
+  struct stat st;
+  if (sys(__NR_fstat, fd, &st) < 0) return true;
+  OpenDescription* known = add_description(all, index, fd, false, st);
+  if (!known) return false;
   known->streams |= stream_bits(fd, st.st_ino);
   uint32_t close_on_exec = sys(__NR_fcntl, fd, F_GETFD) & FD_CLOEXEC;
   DescriptorRecord r{fd, known->record.id, close_on_exec, 0};
@@ -151,49 +159,120 @@ bool add_descriptor(ImageWriter& writer, Descriptions& all, Index& index, Saving
          refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
 }
 
-bool find_descriptions(ImageWriter& writer, Descriptions& all, Saving::Numbers& numbers, int own) {
+/// A descriptor of ours for something that waits in a socket, or is only mapped, and what it refers to.
+struct Underway {
+  int32_t fd;
+  uint32_t description;
+};
+
+/// What save_files() has found. It stays until every process has saved, for the others compare with it.
+struct Found {
+  Descriptions all;
+  Saving::Numbers numbers;
+  ScratchArray<Underway> underway;
+};
+Found* found;  ///< in scratch memory
+
+bool begin_finding() {
+  forget_contents();
+  forget_socket_queues();
+  found = static_cast<Found*>(scratch(sizeof(Found)));
+  return found || no_room();
+}
+
+bool find_descriptions(ImageWriter& writer, Found& f, Index& index, int own) {
   ScratchArray<int32_t> fds;
-  Index index(all);
   if (!await_tables()) return false;
   if (borrows_descriptors()) return list_ours(writer, own);
   if (!list_own(fds, writer, own)) return false;
   for (int32_t fd : fds)
-    if (!add_descriptor(writer, all, index, numbers, fd)) return false;
+    if (!add_descriptor(writer, f.all, index, f.numbers, fd)) return false;
   return true;
 }
 
+/// A descriptor of ours for something that the program has without a number.
+bool add_ours(Found& f, Index& index, int32_t fd) {
+  struct stat st;
+  OpenDescription* d = sys(__NR_fstat, fd, &st) < 0 ? nullptr : add_description(f.all, index, fd, true, st);
+  return d && (f.underway.push({fd, d->record.id}) || no_room());
+}
+
+/// What waits in a socket of this process, as descriptions beside the others. `queue` names descriptors, and then descriptions.
+bool add_underway(Found& f, Index& index, SocketQueue& queue) {
+  for (SocketQueue::Right& right : queue.rights) {
+    if (!add_ours(f, index, right.fd)) return false;
+    right.description = f.underway[f.underway.size() - 1].description;
+  }
+  return true;
+}
+
+bool look_into_queue(Found& f, Index& index, size_t which) {
+  OpenDescription& d = f.all[which];
+  if (!S_ISSOCK(d.record.mode) || !owns(d)) return true;
+  SocketQueue* queue = nullptr;
+  if (!list_socket_queue(d, queue)) return false;
+  d.queue = queue;
+  return !queue || add_underway(f, index, *queue);
+}
+
 /// All that the others have to know is known before anything is saved.
-bool enter_descriptions(Descriptions& all) {
+bool enter_descriptions(Found& f, Index& index) {
   if (!begin_sharing()) return false;
-  for (OpenDescription& d : all)
-    if (!claim_description(d)) return false;
-  for (OpenDescription& d : all)
+  for (size_t i = 0; i < f.all.size(); ++i)
+    if (!claim_description(f.all[i]) || !look_into_queue(f, index, i)) return false;
+  for (OpenDescription& d : f.all)
     if (!enter_description(d)) return false;
   return await_descriptions();
 }
 
+struct NamedMemory {
+  Found& found;
+  Index& index;
+};
+bool add_named_memory(void* argument, int fd) {
+  auto n = static_cast<NamedMemory*>(argument);
+  return add_ours(n->found, n->index, fd);
+}
+
+bool find_files(ImageWriter& writer, const Mappings& mappings, int own) {
+  if (!begin_finding()) return false;
+  Index index(found->all);
+  NamedMemory named{*found, index};
+  return find_descriptions(writer, *found, index, own) && open_named_memory(mappings, add_named_memory, &named) &&
+         enter_descriptions(*found, index);
+}
+
 }  // namespace
 
-bool save_files(ImageWriter& writer, int own) {
-  Descriptions all;
-  Saving::Numbers numbers;
-  forget_contents();
+bool save_files(ImageWriter& writer, const Mappings& mappings, int own) {
   state.standard_saved = 0;
-  if (!find_descriptions(writer, all, numbers, own) || !enter_descriptions(all)) return false;
-  Saving saving(writer, own, all, numbers);
-  for (OpenDescription& d : all)
+  forget_taken_along();
+  if (!find_files(writer, mappings, own)) return false;
+  Saving saving(writer, own, found->all, found->numbers);
+  for (OpenDescription& d : found->all)
     if (!save_description(saving, d)) return false;
   return true;
 }
 
-bool check_files(ImageWriter& writer, int own, void (*tell)(void*, const char*, const char*, const char*), void* to) {
+void release_files() {
+  if (!found) return;
+  for (const Underway& u : found->underway) {
+    ScopedProcessLocks locks(found->all.begin(), found->all.end(), found->all[u.description]);
+    sys(__NR_close, u.fd);
+  }
+  found = nullptr;
+}
+
+void forget_files() {
+  found = nullptr;
+}
+
+bool check_files(ImageWriter& writer, const Mappings& mappings, int own,
+                 void (*tell)(void*, const char*, const char*, const char*), void* to) {
   constexpr const char* kWords[] = {"ok", "carried", "degraded"};
-  Descriptions all;
-  Saving::Numbers numbers;
-  forget_contents();
-  if (!find_descriptions(writer, all, numbers, own) || !enter_descriptions(all)) return false;
-  Saving saving(writer, -1, all, numbers);
-  for (OpenDescription& d : all) {
+  if (!find_files(writer, mappings, own)) return false;
+  Saving saving(writer, -1, found->all, found->numbers);
+  for (OpenDescription& d : found->all) {
     char object[4200];
     Text text(object);
     describe_descriptor(text, d);

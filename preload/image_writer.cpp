@@ -17,7 +17,8 @@ namespace mig {
 namespace {
 
 constexpr size_t kPiece = 256 << 10;
-constexpr size_t kDirect = 64 << 10;  ///< runs of this size are not copied
+constexpr size_t kFewPages = 32 << 10;  ///< what a small process fills: fresh memory costs more than a system call
+constexpr size_t kDirect = 64 << 10;    ///< runs of this size are not copied
 
 /// The library's own data, the stack that this runs on among it, change between the checksum and the write.
 bool changes_while_saved(const void* data, size_t size) {
@@ -73,11 +74,11 @@ long ImageWriter::put(const void* data, size_t size) {
 
 long ImageWriter::put_copied(const char* from, size_t size) {
   while (size) {
-    size_t n = kPiece - buffered_ < size ? kPiece - buffered_ : size;
+    size_t room = position_ < kPiece ? kFewPages : kPiece, n = room - buffered_ < size ? room - buffered_ : size;
     memcpy(buffer_ + buffered_, from, n);
     update_checksum(buffer_ + buffered_, n);
     position_ += n, buffered_ += n, from += n, size -= n;
-    if (buffered_ == kPiece)
+    if (buffered_ == room)
       if (long r = flush(); r < 0) return r;
   }
   return 0;
@@ -135,6 +136,7 @@ long ImageWriter::write_tail() {
   Trailer trailer{};
   memcpy(trailer.magic, kTrailerMagic, sizeof trailer.magic);
   trailer.version = kFormatVersion;
+  trailer.incompatible = features_;
   trailer.tail_offset = position_;
   trailer.blocks_offset = position_ + notes_size;
   uint64_t headers_offset = trailer.blocks_offset + blocks_.size() * sizeof(uint64_t);

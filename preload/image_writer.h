@@ -37,6 +37,9 @@ class ImageWriter {
   /// Adds an ELF note of the name "CORE" or "LINUX" for debuggers.
   bool note(const char* owner, uint32_t type, const void* data, size_t size);
 
+  /// Who does not know this feature must not read the file.
+  void require(uint32_t feature) { features_ |= feature; }
+
   long finish();
   /// A descriptor that the writer holds, which the program never sees.
   bool holds(int fd) const { return fd == fd_.get() || fd == memory_.get(); }
@@ -53,6 +56,7 @@ class ImageWriter {
 
   ScopedFd fd_, memory_;
   uint64_t position_ = kDataOffset, total_ = 0;
+  uint32_t features_ = 0;
   char* buffer_ = nullptr;
   char* bounce_ = nullptr;
   size_t buffered_ = 0;

@@ -19,6 +19,7 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/named_memory.h"
 #include "preload/process.h"
 #include "preload/standard.h"
 #include "preload/start.h"
@@ -380,6 +381,7 @@ MIG_START void leave_job() {
 }
 
 void end_process() {
+  remove_taken_along();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);
@@ -396,6 +398,7 @@ Request take_request() {
   if (!__atomic_compare_exchange_n(&r.phase, &asked, static_cast<uint32_t>(Phase::kStopping), false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE))
     return request;
+  store(&r.taker, static_cast<uint32_t>(state.member) + 1);
   futex_wake(&r.phase, true);
   request.from_mig = true;
   request.flags = r.flags;
@@ -445,6 +448,20 @@ bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t 
   }
   if (!ok && place.partial[0]) remove_tree(place.partial);
   return ok;
+}
+
+void abandon_image(uint32_t leader, const char* partial) {
+  JobRequest& r = state.job->request;
+  bool asked = load(&r.taker) == leader;
+  auto stopping = static_cast<uint32_t>(Phase::kStopping);
+  if (asked && load(&r.phase) != stopping && text_equal(r.partial, partial)) return;
+  if (text_find(partial, ".partial-")) remove_tree(partial);
+  if (!asked) return;
+  r.code = static_cast<uint32_t>(state.failure.error);
+  text_copy(r.message, state.failure.message, sizeof r.message);
+  if (__atomic_compare_exchange_n(&r.phase, &stopping, static_cast<uint32_t>(Phase::kFailed), false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE))
+    futex_wake(&r.phase, true);
 }
 
 void report(const Request& request, bool ok, int64_t began) {

@@ -51,6 +51,9 @@ bool place_image(ImagePlace& place, const Request& request);
 bool wait_for_publication();
 /// Publishes the image or lets mig do it; removes the partial one on failure. With kRequestKill does not return.
 bool conclude_image(ImagePlace& place, const Request& request, bool ok, int64_t began);
+/// The member that had led a checkpoint (its index plus 1) is dead: its request fails, and what was written goes, unless it is
+/// complete and mig has it already.
+void abandon_image(uint32_t leader, const char* partial);
 /// Leaves the job and ends, by SIGKILL.
 [[noreturn]] void end_process();
 /// Tells mig how it ended.

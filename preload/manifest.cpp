@@ -93,13 +93,13 @@ class Lists {
     put_files(files);
     return !process.overflow() && !files.overflow() && add(process.c_str(), files.c_str());
   }
-  /// All members in the order of their entries, the job's first process first; the others' parts are removed.
-  bool collect(int directory, uint64_t bytes) {
+  /// All members in the order of their entries, the job's first process first.
+  bool collect(uint64_t bytes) {
     if (!state.job) return add_self(bytes);
     bool ok = true;
     for (uint32_t i = 0; ok && i < kMaxMembers && i < load(&state.job->member_count); ++i)
       if (static_cast<int32_t>(i) == state.member) ok = add_self(bytes);
-      else if (has_saved(i)) ok = take_part(directory, state.job->members[i].vpid);
+      else if (has_saved(i)) ok = take_part(state.job->members[i].vpid);
     return ok;
   }
   size_t size() const { return processes_.size() + files_.size(); }
@@ -117,21 +117,12 @@ class Lists {
     if (at) __builtin_memcpy(at, text, n + 1);
     return at;
   }
-  bool take_part(int directory, int32_t vpid) {
-    char name[32];
-    Text(name) << ".part-" << vpid;
-    if (!buffer_) buffer_ = static_cast<char*>(scratch(kPartSize));
-    ScopedFd fd(open_at(directory, name, O_RDONLY));
-    long n = fd.ok() && buffer_ ? sys(__NR_read, fd.get(), buffer_, kPartSize - 1) : -1;
-    if (n <= 0) return false;
-    buffer_[n] = 0;
-    sys(__NR_unlinkat, directory, name, 0);
-    size_t first = text_length(buffer_) + 1;
-    return first < static_cast<size_t>(n) && add(buffer_, buffer_ + first);
+  bool take_part(int32_t vpid) {
+    const char* process = left_text(vpid);
+    return process && add(process, process + text_length(process) + 1);
   }
 
   ScratchArray<char> processes_, files_;
-  char* buffer_ = nullptr;
 };
 
 long write_text(long opened, const char* text, size_t size) {
@@ -145,9 +136,7 @@ bool refuse_file(const char* name, long r) {
 
 }  // namespace
 
-bool write_member_part(int directory, uint64_t bytes) {
-  char name[32];
-  Text(name) << ".part-" << process_vpid();
+bool leave_member_part(uint64_t bytes) {
   Lists own;
   if (!own.add_self(bytes)) return out_of_memory();
   size_t processes = text_length(own.processes()) + 1, files = text_length(own.files()) + 1;
@@ -155,13 +144,12 @@ bool write_member_part(int directory, uint64_t bytes) {
   if (!text) return out_of_memory();
   text_copy(text, own.processes(), processes);
   text_copy(text + processes, own.files(), files);
-  long r = write_text(open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600), text, processes + files);
-  return r >= 0 || refuse_file(name, r);
+  return leave_text(process_vpid(), text, processes + files);
 }
 
 bool write_manifest(int directory, uint64_t bytes, int64_t stopped) {
   Lists lists;
-  if (!lists.collect(directory, bytes)) return out_of_memory();
+  if (!lists.collect(bytes)) return out_of_memory();
   size_t size = kManifestSize + lists.size();
   auto buffer = static_cast<char*>(scratch(size));
   if (!buffer) return out_of_memory();

@@ -73,7 +73,9 @@ bool parse_line(const char* line, Mapping& m) {
   return m.path;
 }
 
+/// Most lines are none of those, and a large process has many thousand.
 void parse_attribute(const char* line, Mapping& m) {
+  if (*line != 'R' && *line != 'S' && *line != 'P' && *line != 'K' && *line != 'V') return;
   if (text_starts(line, "Rss:")) m.resident += static_cast<uint64_t>(Scan(line + 4).number()) << 10;
   else if (text_starts(line, "Swap:")) m.resident += static_cast<uint64_t>(Scan(line + 5).number()) << 10;
   else if (text_starts(line, "Private_Hugetlb:")) m.resident += static_cast<uint64_t>(Scan(line + 16).number()) << 10;

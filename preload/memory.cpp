@@ -2,13 +2,15 @@
 //
 // Nothing is written for pages that were never touched, and nothing for pages that hold only zeros: both come back
 // as untouched memory. Files mapped privately travel whole if they are programs or libraries (the other host
-// may have others) and with their changed pages only if they are data; the file is verified at the restart.
+// may have others), the unchanged pages once in the job, and with their changed pages only if they are data; the file is
+// verified at the restart.
 #include "preload/memory.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 
+#include "image/base/checksum.h"
 #include "image/base/text.h"
 #include "image/device.h"
 #include "preload/api.h"
@@ -101,13 +103,35 @@ class MappingSaver {
   }
   long save_deleted() { return save_file_pages(r_.start, r_.end); }
 
+  /// Those of a file that has a name are saved once in the job, however many processes have it mapped.
   long save_file_pages(uint64_t start, uint64_t end) {
     if (start >= end) return 0;
+    if (r_.flags & kMappingFileDeleted) return save_from_file(start, end, 0);
+    ScratchArray<Range> granted;
+    if (!claim_range(file(), {offset_of(start), offset_of(end)}, granted)) return -ENOMEM;
+    for (const Range& g : granted) {
+      if (long r = leave_to_others(start, address_of(g.start)); r < 0) return r;
+      if (long r = save_from_file(address_of(g.start), address_of(g.end), kSegmentClean); r < 0) return r;
+      start = address_of(g.end);
+    }
+    return leave_to_others(start, end);
+  }
+  long save_from_file(uint64_t start, uint64_t end, uint32_t clean) {
     bool direct = direct_;
     direct_ = false;
-    long r = save_run(start, end, (r_.flags & kMappingFileDeleted) ? 0 : kSegmentClean);
+    long r = save_run(start, end, clean);
     direct_ = direct;
     return r == -EIO ? 0 : r;
+  }
+  long leave_to_others(uint64_t start, uint64_t end) {
+    if (start >= end) return 0;
+    writer_.require(kPagesElsewhere);
+    return writer_.segments().push({start, 0, end - start, kDataOffset, flags_ | kSegmentClean}) ? 0 : -ENOMEM;
+  }
+  /// Its contents, as far as a restart looks at them.
+  ObjectName file() const {
+    const uint64_t contents[] = {r_.inode, r_.file_size, static_cast<uint64_t>(r_.file_mtime)};
+    return {stat_device(r_.device), checksum(contents, sizeof contents)};
   }
 
   ObjectName object() const { return {stat_device(r_.device), r_.inode}; }
@@ -193,7 +217,8 @@ class MappingSaver {
     size_t runs = segments.size() - first_;
     uint64_t data = 0;
     for (size_t i = first_; i < segments.size(); ++i) data += segments[i].file_size;
-    if (runs >= kManyRuns && data / kPage / runs < kShortRun) return pack(data);
+    bool shows_file = (r_.flags & kMappingCarried) && !(r_.flags & kMappingFileDeleted);
+    if (!shows_file && runs >= kManyRuns && data / kPage / runs < kShortRun) return pack(data);
     uint64_t from = r_.start;
     if (!runs || segments[first_].address != r_.start) {
       size_t begin = segments.size();
@@ -233,13 +258,21 @@ class MappingSaver {
   uint32_t flags_;
 };
 
+/// A file whose contents travel comes back by way of its descriptor.
+void become_view(MappingRecord& r) {
+  if (r.kind == static_cast<uint32_t>(MappingKind::kFileShared) &&
+      (object_facts({stat_device(r.device), r.inode}) & kHasContents))
+    r.kind = static_cast<uint32_t>(MappingKind::kMemfd);
+}
+
 }  // namespace
 
 bool save_memory(ImageWriter& writer, Mappings& mappings) {
   PageMap pages;
   if (!pages.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/pagemap", "open", -pages.error());
-  for (const Mapping& m : mappings) {
+  for (Mapping& m : mappings) {
     char object[160];
+    become_view(m.record);
     Text(object).put('m') << "apping " << m.path << " at " << m.record.start;
     if (const char* problem = mapping_problem(m)) return refuse(Error::kUnsupportedMapping, object, problem);
     if (!writer.record(RecordType::kMapping, m.record, m.path, strlen(m.path) + 1))

@@ -45,6 +45,7 @@
 #include "preload/ids.h"
 #include "preload/pi_registry.h"
 #include "preload/redirect.h"
+#include "preload/robust_mutexes.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"
 
@@ -69,6 +70,7 @@ struct Code {
   uint64_t begin, end;
 };
 Code mutex_code, spin_code;
+bool has_shared_robust;             ///< the program, or what it was forked from, has made one
 unsigned long long libraries_seen;  ///< loaded since the program's start, when the calls were last redirected
 
 /// The owner that libc remembers follows the word: a wait in the kernel may have lasted over a restart.
@@ -82,16 +84,21 @@ MIG_UNSPLIT void correct_owner(pthread_mutex_t* mutex) {
 // What calls are redirected to.
 
 int lock(pthread_mutex_t* mutex) {
+  if (is_shared_robust(mutex))
+    return lock_robust(mutex, original_pthread_mutex_trylock.get(), original_pthread_mutex_timedlock.get());
   if (!is_pi(mutex)) return original_pthread_mutex_lock(mutex);
   ScopedMutexCall call(mutex);
   return original_pthread_mutex_lock(mutex);
 }
 int try_lock(pthread_mutex_t* mutex) {
+  if (is_shared_robust(mutex)) return try_lock_robust(mutex, original_pthread_mutex_trylock.get());
   if (!is_pi(mutex)) return original_pthread_mutex_trylock(mutex);
   ScopedMutexCall call(mutex);
   return original_pthread_mutex_trylock(mutex);
 }
 int timed_lock(pthread_mutex_t* mutex, const timespec* time) {
+  if (is_shared_robust(mutex))
+    return timed_lock_robust(mutex, time, original_pthread_mutex_trylock.get(), original_pthread_mutex_timedlock.get());
   if (!is_pi(mutex)) return original_pthread_mutex_timedlock(mutex, time);
   ScopedMutexCall call(mutex);
   return original_pthread_mutex_timedlock(mutex, time);
@@ -270,11 +277,14 @@ void pi_mutex_made() {
   if (ids_moved()) original_dl_iterate_phdr(redirect_new_libraries, nullptr);
 }
 
+void shared_robust_made() {
+  has_shared_robust = true;
+  if (ids_moved()) original_dl_iterate_phdr(redirect_new_libraries, nullptr);
+}
+
 void renew_pi_mutexes() {
-  if (!pi_registry.empty()) {
-    pi_registry.keep_if(renew);
-    redirect_calls();
-  }
+  if (!pi_registry.empty()) pi_registry.keep_if(renew);
+  if (!pi_registry.empty() || has_shared_robust) redirect_calls();
   for (uint32_t i = 0; i < load(&state.claimed); ++i) renew_waited_for(slot_at(i));
 }
 

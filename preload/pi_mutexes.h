@@ -14,6 +14,9 @@ inline bool is_pi(const pthread_mutex_t* mutex) {
 /// A mutex has been entered in the registry.
 void pi_mutex_made();
 
+/// So has one that other processes may have and whose holder may be killed (preload/robust_mutexes.h): its calls are redirected too.
+void shared_robust_made();
+
 /// True where a thread with this program counter must not be stopped: it is in libc's code of mutexes and may have its
 /// real tid in a register, about to be written into a mutex.
 bool in_pi_code(uint64_t pc);

@@ -7,6 +7,7 @@
 #include "preload/hook.h"
 #include "preload/lasting.h"
 #include "preload/pi_mutexes.h"
+#include "preload/robust_mutexes.h"
 
 namespace mig {
 
@@ -66,6 +67,7 @@ using namespace mig;
 
 MIG_EXPORT int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) noexcept {
   int error = original_pthread_mutex_init(mutex, attributes);
+  if (!error && is_shared_robust(mutex)) shared_robust_made();
   if (error || !is_pi(mutex)) return error;
   if (!pi_registry.add(reinterpret_cast<uint64_t>(mutex))) return ENOMEM;
   pi_mutex_made();

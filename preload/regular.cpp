@@ -12,6 +12,7 @@
 
 #include "preload/contents.h"
 #include "preload/locks.h"
+#include "preload/named_memory.h"
 
 #ifndef HUGETLBFS_MAGIC
 #define HUGETLBFS_MAGIC 0x958458f6
@@ -100,6 +101,17 @@ bool save_nameless_file(Saving& saving, OpenDescription& d) {
   return cut_remark(d) && saving.write(d, DescriptionKind::kRegular) && save_contents(saving, d);
 }
 
+bool travels_by_name(const OpenDescription& d) {
+  return is_named_memory(d.path) && (object_facts(object_of(d)) & kHasContents);
+}
+
+bool save_named_memory(Saving& saving, OpenDescription& d) {
+  d.record.flags |= kDescriptionUnlinked | kDescriptionNamed;
+  carried(d, "memory with a name: its contents travel in the image");
+  if (!saving.only_looking()) note_taken_along(d);
+  return saving.write(d, DescriptionKind::kRegular) && save_contents(saving, d);
+}
+
 bool save_memfd(Saving& saving, OpenDescription& d) {
   uint64_t block = 0;
   d.record.flags |= kDescriptionUnlinked;
@@ -143,7 +155,8 @@ bool enter_regular(OpenDescription& d) {
   bool nameless = is_memfd(d) || (d.path[0] == '/' && !text_starts(d.path, "/secretmem") && !is_kernel_file(file_system_of(d)) &&
                                   !has_name(d) && !(d.links && find_other_name(d)));
   d.has_contents = nameless;
-  return !nameless || note_object(object_of(d), kHasContents);
+  if (nameless) return note_object(object_of(d), kHasContents);
+  return !is_named_memory(d.path) || enter_named_memory(d);
 }
 
 bool save_regular(Saving& saving, OpenDescription& d) {
@@ -152,6 +165,7 @@ bool save_regular(Saving& saving, OpenDescription& d) {
   if (is_kernel_file(file_system_of(d))) return save_proc(saving, d);
   if (can_write(d)) d.record.flags |= kDescriptionWritten;
   if (d.has_contents) return save_nameless_file(saving, d);
+  if (travels_by_name(d)) return save_named_memory(saving, d);
   return saving.write(d, DescriptionKind::kRegular);
 }
 

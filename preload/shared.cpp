@@ -20,6 +20,7 @@ namespace {
 constexpr char kName[] = ".shared";
 constexpr size_t kReserve = 64 << 20, kGrowth = 256 << 10;
 constexpr uint32_t kBuckets = 1 << 13;
+constexpr uint64_t kNoDevice = ~0UL, kTextDevice = ~1UL;  ///< names of what is nobody's object: no file system gives them
 constexpr int64_t kLook = 50 * kMillisecond, kLimit = 60 * kSecond;
 
 using Link = uint32_t;  ///< 0: none
@@ -85,7 +86,7 @@ Link allocate(size_t bytes) {
     void* p = scratch(bytes);
     return p ? static_cast<Link>((static_cast<char*>(p) - reinterpret_cast<char*>(table)) / 8) : 0;
   }
-  if (table->used + bytes > table->size) {
+  while (table->used + bytes > table->size) {
     ScopedFd fd(open_at(place, kName, O_RDWR));
     if (!fd.ok() || grow_file(fd.get(), table->size) < 0) return 0;
     table->size += kGrowth;
@@ -194,9 +195,6 @@ Description* find_or_enter(Object& o, int type, const OpenDescription* d, long& 
   *link = fresh;
   return made;
 }
-
-/// What is nobody's object: a name that no file system gives.
-constexpr uint64_t kNoDevice = ~0UL;
 
 /// Users may not look into each other's processes, nor share with them what they could not look into.
 ObjectName name_of_tables(int type) {
@@ -419,6 +417,21 @@ bool claim_description(OpenDescription& d) {
   d.record.shared = found->holder.number;
   d.record.owner_vpid = found->vpid;
   return true;
+}
+
+bool leave_text(int32_t vpid, const char* text, size_t size) {
+  Guard guard;
+  Object* o = guard.ok() ? find_or_make({kTextDevice, static_cast<uint64_t>(vpid)}) : nullptr;
+  Link link = o ? allocate((size + 7) & ~size_t{7}) : 0;
+  if (!link) return refuse_table(-ENOMEM);
+  memcpy(at<char>(link), text, size);
+  o->value = link;
+  return true;
+}
+
+const char* left_text(int32_t vpid) {
+  const Object* o = find({kTextDevice, static_cast<uint64_t>(vpid)});
+  return o ? at<char>(static_cast<Link>(o->value)) : nullptr;
 }
 
 void each_holder(const ObjectName& name, bool (*visit)(void*, const Holder&), void* argument) {

@@ -59,6 +59,10 @@ uint32_t object_facts(const ObjectName& name, uint64_t* value = nullptr);
 /// True for the first that asks, in the whole job: it saves what is in the object.
 bool claim_object(const ObjectName& name);
 
+/// What a member tells the leader, kept until the leader closes the table.
+bool leave_text(int32_t vpid, const char* text, size_t size);
+const char* left_text(int32_t vpid);
+
 struct Range {
   uint64_t start, end;
 };

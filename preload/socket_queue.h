@@ -4,6 +4,26 @@
 
 namespace mig {
 
+/// What waits in a unix socket: its messages, or the bytes of a stream that belong together.
+struct SocketQueue {
+  struct Message {
+    size_t size;
+    uint32_t first_right, rights;  ///< descriptors under way
+    int32_t pid;                   ///< of the sender, as the kernel knows it; 0: it did not say
+    uint32_t uid, gid;
+  };
+  struct Right {
+    int32_t fd;  ///< ours
+    uint32_t description;
+  };
+  ScratchArray<Message> messages;
+  ScratchArray<Right> rights;
+};
+
+void forget_socket_queues();
+/// Looks what waits in a unix socket, and takes copies of the descriptors under way. `queue`: nullptr if nothing does. False: the
+/// failure is set.
+bool list_socket_queue(const OpenDescription& d, SocketQueue*& queue);
 /// Copies it behind the record written last, message by message, without taking it out.
 bool save_socket_queue(Saving& saving, OpenDescription& d);
 

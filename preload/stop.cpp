@@ -196,9 +196,10 @@ void take_dead_main(int32_t tid) {
   describe_dead_thread(slot);
 }
 
-/// One look at all threads: signals those that are new or were let go again. Returns how many are not settled.
+/// One look at all threads: signals those that are new or were let go again. Returns how many are not settled. Only the main
+/// thread stays in the list when it has ended.
 long pass(int task_dir, Targets& targets) {
-  long open = 0;
+  long open = 0, main = sys(__NR_getpid);
   bool memory = true;
   sys(__NR_lseek, task_dir, 0L, SEEK_SET);
   long r = each_entry(task_dir, [&](const char* name, unsigned char) {
@@ -211,10 +212,9 @@ long pass(int task_dir, Targets& targets) {
     }
     if (t->settled) return true;
     if (!t->signalled) {
-      char letter = thread_state(tid);
-      if (letter == 'Z' || letter == 'X') {
+      if (char letter = tid == main ? thread_state(tid) : 0; letter == 'Z' || letter == 'X') {
         t->settled = 1;
-        if (tid == sys(__NR_getpid)) take_dead_main(tid);
+        take_dead_main(tid);
         return true;
       }
       t->blocked = blocked_call(tid);
@@ -377,6 +377,10 @@ bool is_answered(const siginfo_t* info) {
   return is_cut_signal(info) || (!is_of_mig(info) && is_saving_soon());
 }
 
+uint64_t request_bit() {
+  return uint64_t{1} << (state.signal - 1);
+}
+
 void delete_timer_of(const siginfo_t* info) {
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
 }
@@ -442,6 +446,19 @@ char* claim_for_stop(const siginfo_t* info, const ucontext_t* frame) {
   return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
 }
 
+/// The kernel wakes one thread for a request to the process. If another took it, one that returns from our handler, the call of
+/// the first would end with EINTR although no handler runs in it: so it is given a moment to come.
+void leave_requests_to_others() {
+  constexpr int kTries = 100;
+  const timespec moment = to_timespec(kMillisecond / 50);
+  for (int i = 0; i < kTries; ++i) {
+    uint64_t pending = 0;
+    sys(__NR_rt_sigpending, &pending, sizeof pending);
+    if (!(pending & request_bit())) return;
+    sys(__NR_nanosleep, &moment, nullptr);
+  }
+}
+
 /// A signal of ours for which nothing is done has ended the thread's system call all the same.
 void pass_over(ucontext_t* frame) {
   Interruption stop{};
@@ -466,6 +483,7 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
 extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
   if (is_stop_signal(info)) {
     park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
+    if (load(&state.left)) leave_requests_to_others();
     return &state.left;
   }
   if (is_errand(info)) lead_errand();
@@ -498,17 +516,19 @@ bool stop_threads() {
   return gather(task_dir.get(), targets);
 }
 
-void forget_answered_requests() {
+void gather_requests(bool answered) {
   constexpr int kKept = 4;
-  siginfo_t info, kept[kKept];
+  siginfo_t info, kept[kKept], plain{};
   int count = 0;
-  uint64_t set = uint64_t{1} << (state.signal - 1);
+  uint64_t set = request_bit();
   timespec none{};
   while (count < kKept && sys(__NR_rt_sigtimedwait, &set, &info, &none, sizeof set) == state.signal) {
     delete_timer_of(&info);
-    bool still_due = is_of_mig(&info) ? !is_withdrawn(&info) : is_cut_signal(&info) && !is_late(&info);
-    if (is_errand(&info) || still_due) kept[count++] = info;
+    bool of_somebody = is_errand(&info) || is_of_mig(&info) || is_cut_signal(&info);
+    if (!of_somebody) plain = info;
+    else if (!is_withdrawn(&info) && !is_late(&info)) kept[count++] = info;
   }
+  if (plain.si_signo && !answered) request_again(&plain);
   for (int i = 0; i < count; ++i) sys(__NR_rt_tgsigqueueinfo, sys(__NR_getpid), sys(__NR_gettid), state.signal, &kept[i]);
 }
 
@@ -524,6 +544,7 @@ void return_signals_of_threads() {
 }
 
 void release_threads() {
+  gather_requests(false);
   uint32_t claimed = load(&state.claimed);
   store(&state.stop, kLeaving);
   futex_wake(&state.stop);

@@ -12,8 +12,9 @@ void install_handler();
 /// Stops all other threads. False: `state.failure` says why, and every thread runs again.
 bool stop_threads();
 
-/// Requests that came before everybody stood still: this checkpoint is what they asked for.
-void forget_answered_requests();
+/// Takes the requests out of the queue of the process, so that none of its threads is woken for them. Those that came before
+/// everybody stood still are `answered` by this checkpoint; of others that say the same one is left.
+void gather_requests(bool answered);
 /// Signals that other processes sent to stopped threads before those processes stood still: each thread notes its own.
 void note_late_signals();
 /// All threads put back the signals that they have taken, before any thread or process runs: later ones come behind them.

@@ -12,7 +12,7 @@
 // thread-specific data, in the last round of destructors, does the kernel's work (kernel/futex/core.c,
 // exit_robust_list). Mutexes with priority inheritance hold the real tid (preload/pi_mutexes.cpp): they stay in the list,
 // because only the kernel can hand them on. A process that ends by itself does the same for what its last thread holds of mutexes
-// that other processes have too; of one that is killed, after a restart, they stay locked.
+// that other processes have too; of one that is killed, the others find out (preload/robust_mutexes.cpp).
 #include "preload/tid_words.h"
 
 #include <linux/futex.h>

@@ -72,12 +72,14 @@ const timespec* time_at(const Arguments& a, int index) {
 }
 
 long call_until(long number, Arguments a, int index, long clock) {
+  NotedWait note(number, false);
   NotedDeadline deadline(clock, time_at(a, index));
   a.at[index] = reinterpret_cast<long>(deadline.get());
   return call(number, a);
 }
 
 long call_with_rest(long number, Arguments a, int index) {
+  NotedWait note(number, false);
   timespec rest;
   if (!a.at[index]) a.at[index] = reinterpret_cast<long>(&rest);
   return call(number, a);
@@ -96,7 +98,7 @@ long call_futex(const Arguments& a) {
     case FUTEX_WAIT_BITSET:
     case FUTEX_WAIT_REQUEUE_PI:
     case 13 /* FUTEX_LOCK_PI2 */: return call_until(__NR_futex, a, 3, clock);
-    default: return call(__NR_futex, a);
+    default: return call_noted(__NR_futex, a, false);
   }
 }
 
@@ -114,7 +116,7 @@ long call_with_time(long number, long a, long b, long c, long d, long e, long f)
       return call_with_rest(number, arguments, info->second);
     case Timeout::kFutex: return call_futex(arguments);
     case Timeout::kUntil: return call_until(number, arguments, info->argument, arguments.at[info->second]);
-    default: return call(number, arguments);
+    default: return info ? call_noted(number, arguments, false) : call(number, arguments);
   }
 }
 

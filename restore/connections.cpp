@@ -12,6 +12,7 @@
 
 #include "restore/contents.h"
 #include "restore/failure.h"
+#include "restore/messages.h"
 #include "restore/sockets.h"
 
 namespace mig {
@@ -25,11 +26,15 @@ bool has_messages(const PreparedDescription& p) {
   return found;
 }
 
+void make_send_buffer_large(int fd) {
+  int large = 8 << 20;
+  if (sys(__NR_setsockopt, fd, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large) < 0)
+    sys(__NR_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+}
+
 void send_all(const PreparedDescription& to, int from) {
   if (!has_messages(to)) return;
-  int large = 8 << 20;
-  if (sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large) < 0)
-    sys(__NR_setsockopt, from, SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+  make_send_buffer_large(from);
   each_message(to, [&](const char* data, size_t size) {
     do {
       long n = sys(__NR_sendto, from, data, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
@@ -54,6 +59,17 @@ PreparedDescription* find_other(PreparedDescription& p) {
 /// After send_all(to, p.fd) had made it large.
 void restore_send_buffer(const PreparedDescription& p, const PreparedDescription* to) {
   if (to && has_messages(*to)) set_saved_option(p, SOL_SOCKET, SO_SNDBUF);
+}
+
+void keep_for_later(PreparedDescription& p, PreparedDescription* other, int far) {
+  make_send_buffer_large(far);
+  fill_later(p);
+  if (other) {
+    make_send_buffer_large(p.fd);
+    fill_later(*other);
+  } else {
+    p.helper = far;
+  }
 }
 
 int reset_pair(uint64_t type) {
@@ -190,6 +206,7 @@ void open_socket_pair(PreparedDescription& p) {
   if (other) other->fd = far;
   set_socket_options(p, true);
   if (other) set_socket_options(*other, true);
+  if (brings_more(p) || (other && brings_more(*other))) return keep_for_later(p, other, far);
   send_all(p, far);
   if (other) send_all(*other, p.fd);
   restore_send_buffer(p, other);
@@ -197,6 +214,16 @@ void open_socket_pair(PreparedDescription& p) {
   shut(p);
   if (other) shut(*other);
   else sys(__NR_close, far);
+}
+
+int far_end(PreparedDescription& p) {
+  PreparedDescription* other = find_other(p);
+  return other ? other->fd : p.helper;
+}
+
+void complete_socket_pair(PreparedDescription& p) {
+  if (find_other(p)) set_saved_option(p, SOL_SOCKET, SO_SNDBUF);
+  shut(p);
 }
 
 void open_tcp_pair(PreparedDescription& p) {

@@ -151,6 +151,14 @@ void register_epoll_entries() {
       });
 }
 
+/// Of a process whose descriptors another one puts into place: what it needed for its memory.
+void close_own() {
+  for (const PreparedDescription& p : prepared)
+    if (belongs_here(p) && !p.common)
+      for (int fd : {p.fd, p.helper})
+        if (fd >= 0) sys(__NR_close, fd);
+}
+
 void close_rest(int keep) {
   for (const PreparedDescription& p : prepared) {
     if (p.fd >= 0) sys(__NR_close, p.fd);
@@ -182,11 +190,19 @@ void settle(const OwnDescription& o, int fd) {
   else take_process_locks(borrowed(o), fd);
 }
 
-void settle_all() {
-  HomeArray<int> numbers;
+/// The first number of each description; -1: it is under way in a socket.
+void find_numbers(HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i) numbers.push(-1);
   for (const DescriptorRecord& d : descriptors)
     if (numbers[d.description] < 0) numbers[d.description] = d.fd;
+}
+
+void settle_underway(const HomeArray<int>& numbers) {
+  for (size_t i = 0; i < own.size(); ++i)
+    if (PreparedDescription& p = prepared[own[i].index]; numbers[i] < 0 && belongs_here(p)) settle_description(p, p.fd);
+}
+
+void settle_all(const HomeArray<int>& numbers) {
   for (size_t i = 0; i < own.size(); ++i)
     if (numbers[i] >= 0) settle(own[i], numbers[i]);
 }
@@ -279,11 +295,14 @@ void install_files(int keep) {
     if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
   restore_foreground();
-  if (!keeps_files()) return;
+  if (!keeps_files()) return close_own();
   register_epoll_entries();
   for (const DescriptorRecord& d : descriptors) put_in_place(d);
+  HomeArray<int> numbers;
+  find_numbers(numbers);
+  settle_underway(numbers);
   close_rest(keep);
-  settle_all();
+  settle_all(numbers);
 }
 
 }  // namespace mig

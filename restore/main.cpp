@@ -18,6 +18,7 @@
 #include "restore/job.h"
 #include "restore/meeting.h"
 #include "restore/memory.h"
+#include "restore/messages.h"
 #include "restore/options.h"
 #include "restore/plan.h"
 #include "restore/process.h"
@@ -103,10 +104,11 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   check_process();
   check_mapped_files();
   prepare_files(process);
+  fill_queues(plan, process);
   meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);
-  restore_memory();
+  restore_memory(plan);
   adapt_extended_state();
   restore_process();
   finish_memory();

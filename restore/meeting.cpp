@@ -25,6 +25,7 @@ struct Newborn {
 };
 struct Nursery {
   uint32_t arrived[6];
+  uint32_t turns;   ///< that are over
   uint32_t status;  ///< exit status of the restart: of the first failure
   int64_t monotonic, boottime;
   Newborn born[];
@@ -162,6 +163,15 @@ void meet(RebirthStep step) {
 void await_others(RebirthStep step) {
   wait_for_all(word_of(step), static_cast<uint32_t>(members) - 1);
   look_after_others(word_of(step), static_cast<uint32_t>(members));
+}
+
+void await_turn(uint32_t turn) {
+  wait_for_all(&nursery->turns, turn);
+}
+
+void end_turn() {
+  __atomic_add_fetch(&nursery->turns, 1, __ATOMIC_ACQ_REL);
+  futex_wake(&nursery->turns, true);
 }
 
 Clocks common_clocks() {

@@ -39,6 +39,10 @@ void meet(RebirthStep step);
 /// Waits until all others are there, and looks whether they still live.
 void await_others(RebirthStep step);
 
+/// What the processes do one after the other: waits until `turn` turns are over; ends this one.
+void await_turn(uint32_t turn);
+void end_turn();
+
 /// The moment from which all members count on, the same in all of them: that of the first who asks.
 struct Clocks {
   int64_t monotonic, boottime;

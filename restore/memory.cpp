@@ -20,6 +20,7 @@
 #include "image/base/checksum.h"
 #include "restore/contents.h"
 #include "restore/failure.h"
+#include "restore/file_pages.h"
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/options.h"
@@ -336,6 +337,20 @@ void load_pages() {
   loader.finish();
 }
 
+/// Before the own pages, some of which lie among them.
+void load_pages_of_others(const Plan& plan) {
+  Finder finder;
+  for (size_t i = 1; i < image.segment_count(); ++i) {
+    const Elf64_Phdr& s = image.segments()[i];
+    const PlannedMapping* m = !s.p_filesz && (s.p_flags & kSegmentClean) ? finder.find(s.p_vaddr) : nullptr;
+    if (!m || m->from_file) continue;
+    uint64_t end = m->record.start + page_up(m->record.file_size - m->record.offset);
+    if (end > s.p_vaddr + s.p_memsz) end = s.p_vaddr + s.p_memsz;
+    make_writable(*m, s.p_vaddr, end);
+    load_file_pages(plan, m->record, s.p_vaddr, end - s.p_vaddr);
+  }
+}
+
 void restore_guards() {
   constexpr int kGuardInstall = 102;
   image.each_as<GuardRecord>(RecordType::kGuard, [](const GuardRecord& g, const char*) {
@@ -514,9 +529,10 @@ unsigned long mapped_until(unsigned long address, int protection) {
   return r.start <= address && (static_cast<int>(r.protection) & protection) == protection ? r.end : 0;
 }
 
-void restore_memory() {
+void restore_memory(const Plan& plan) {
   for (size_t i = 0; i < mappings.size(); ++i) make_mapping(i);
   for (const SharedMemory& s : shared_memory) sys(__NR_munmap, s.address, s.size);
+  load_pages_of_others(plan);
   load_pages();
 }
 

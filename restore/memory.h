@@ -10,7 +10,7 @@ struct Plan;
 void make_shared_memory(const Plan& plan);
 
 /// Makes every mapping of the image and loads its pages. Everything but the stub's home is gone before.
-void restore_memory();
+void restore_memory(const Plan& plan);
 
 /// What needs the memory in place: protections, advice, locks, the kernel's memory bounds.
 void finish_memory();

@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <initializer_list>
 
 #include "restore/contents.h"
 #include "restore/failure.h"
+#include "restore/image_file.h"
 #include "restore/options.h"
 #include "restore/tail.h"
 
@@ -105,9 +107,55 @@ void open_deleted_directory(PreparedDescription& p, const char* path) {
   sys(__NR_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
+// Memory with a name (preload/named_memory.h). A restart on the same host finds the file of the life before, and takes its name.
+
+bool is_here(const char* path, struct stat& st) {
+  return sys(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool is_old_file(const PreparedDescription& p, const struct stat& st) {
+  utsname names{};
+  sys(__NR_uname, &names);
+  const char* host = image.text(TextRole::kHost);
+  return st.st_ino == p.record.inode && st.st_dev == p.record.device && host && text_equal(host, names.nodename);
+}
+
+[[noreturn]] void name_taken(const char* path) {
+  give_up(Error::kFileChanged, path,
+          "the program's shared memory of that name travelled in the image, and here another file has the name");
+}
+
+void check_name(const PreparedDescription& p) {
+  char buffer[4200];
+  const char* path = mapped_path(p.path, buffer, sizeof buffer);
+  struct stat st;
+  if (is_here(path, st) && !is_old_file(p, st)) name_taken(path);
+}
+
+/// Whoever comes first, of those that have the file.
+void give_name(const PreparedDescription& p) {
+  char buffer[4200], fresh[4300];
+  const char* path = mapped_path(p.path, buffer, sizeof buffer);
+  int object = find_object(p.record.device, p.record.inode);
+  DescriptorPath link(object);
+  struct stat there, own;
+  sys(__NR_fstat, object, &own);
+  long r = sys(__NR_linkat, AT_FDCWD, link.text, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+  if (r == -EEXIST && is_here(path, there)) {
+    if (there.st_ino == own.st_ino && there.st_dev == own.st_dev) return;
+    if (!is_old_file(p, there)) name_taken(path);
+    Text(fresh) << path << ".mig-" << sys(__NR_getpid);
+    r = sys(__NR_linkat, AT_FDCWD, link.text, AT_FDCWD, fresh, AT_SYMLINK_FOLLOW);
+    if (r >= 0) r = sys(__NR_renameat, AT_FDCWD, fresh, AT_FDCWD, path);
+    sys(__NR_unlinkat, AT_FDCWD, fresh, 0);
+  }
+  if (r < 0) give_up(Error::kResourceFailed, path, "give the program's shared memory its name", r);
+}
+
 }  // namespace
 
 void open_regular(PreparedDescription& p) {
+  if (p.record.flags & kDescriptionNamed) check_name(p);
   if (p.record.flags & kDescriptionUnlinked)
     return reopen_through(p, object_for(p, [](const PreparedDescription& d) { return make_nameless(d.path); }));
   char buffer[4200];
@@ -118,6 +166,7 @@ void open_regular(PreparedDescription& p) {
 }
 
 void finish_regular(PreparedDescription& p) {
+  if (p.record.flags & kDescriptionNamed) give_name(p);
   if (p.record.flags & kDescriptionUnlinked) sys(__NR_fchmod, p.fd, p.record.mode & 07777);
   else cut_back(p);
   finish_position(p);

@@ -8,6 +8,7 @@
 #include "image/device.h"
 #include "restore/failure.h"
 #include "restore/memory.h"
+#include "restore/messages.h"
 #include "restore/pidfds.h"
 #include "restore/spread.h"
 
@@ -102,6 +103,7 @@ void open_shared_things(Plan& plan) {
   if (plan.processes.size() < 2) return;
   for (const PlannedProcess& p : plan.processes) find_borrowed(p);
   find_common_tables(plan);
+  find_underway();
   find_spread(plan);
   for (PreparedDescription& p : all_descriptions()) {
     if (!p.common) continue;

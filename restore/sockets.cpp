@@ -21,6 +21,7 @@
 #include "restore/contents.h"
 #include "restore/failure.h"
 #include "restore/image_file.h"
+#include "restore/messages.h"
 #include "restore/options.h"
 
 namespace mig {
@@ -201,8 +202,8 @@ void connect_again(const PreparedDescription& p) {
 /// What waited to be received comes from a nameless sender.
 void send_waiting(PreparedDescription& p, const Address& own) {
   ScopedFd sender(sys(__NR_socket, AF_UNIX, p.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  each_message(p, [&](const char* data, size_t size) {
-    sys(__NR_sendto, sender.get(), data, size, MSG_NOSIGNAL, &own.storage, own.size);
+  each_waiting(p, [&](const WaitingMessage& m) {
+    send_message(p, sender.get(), m, reinterpret_cast<const sockaddr*>(&own.storage), own.size);
   });
 }
 

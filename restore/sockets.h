@@ -14,6 +14,10 @@ void finish_socket(PreparedDescription& p);
 void settle_socket(PreparedDescription& p, int fd);
 /// Connected inside the job; with what waited in both directions.
 void open_socket_pair(PreparedDescription& p);
+/// A pair whose queues are filled when the processes exist (restore/messages.h): the descriptor through which its messages are sent, and
+/// what is done when they are.
+int far_end(PreparedDescription& p);
+void complete_socket_pair(PreparedDescription& p);
 /// TCP to ourselves; what cannot be connected again comes back as lost.
 void open_tcp_pair(PreparedDescription& p);
 /// A connection that the program sees as reset.

@@ -1,5 +1,7 @@
 // Terminals: the restart's own in place of the one that the program had, and pseudo-terminals.
 //
+// A pair of the job's own gets its number again where that is free, so that its slave's name stays.
+//
 // Without any terminal the program gets one that was hung up: it is a terminal, reading it ends at once, writing fails.
 // Settings go to a terminal only where this process is in its foreground: in the background it is somebody else's.
 #include "restore/terminal.h"
@@ -17,6 +19,9 @@
 
 namespace mig {
 namespace {
+
+constexpr int kMaxLower =
+    64;  ///< terminals held while the kernel, which gives out the lowest free number, comes to the wanted one
 
 bool is_terminal(int fd) {
   char settings[64];
@@ -49,6 +54,27 @@ int find_slave(int32_t device) {
     if (kind_of(p) == DescriptionKind::kPseudoTerminal && !is_master(p) && p.record.rdev == static_cast<uint64_t>(device))
       return p.fd;
   return -1;
+}
+
+bool is_wanted(uint32_t number) {
+  for (const PreparedDescription& p : all_descriptions())
+    if (kind_of(p) == DescriptionKind::kPseudoTerminal && p.record.peer == number) return true;
+  return false;
+}
+
+/// A master whose slave has the number that the program knows it by. If that is taken, one that no other pair of the job has.
+long open_master_of(uint64_t wanted) {
+  ScopedFd lower[kMaxLower];
+  for (ScopedFd& held : lower) {
+    ScopedFd master(open_master());
+    uint32_t number = 0;
+    if (!master.ok()) break;
+    sys(__NR_ioctl, master.get(), TIOCGPTN, &number);
+    if (number == wanted || (number > wanted && !is_wanted(number))) return master.release();
+    held.reset(master.release());
+  }
+  for (ScopedFd& held : lower) held.reset();
+  return open_master();
 }
 
 void set_foreground(int terminal, int32_t group) {
@@ -94,7 +120,7 @@ void open_terminal(PreparedDescription& p) {
 }
 
 void open_pseudo_terminal(PreparedDescription& p) {
-  long master = open_master();
+  long master = open_master_of(p.record.peer);
   if (master < 0) give_up(Error::kResourceFailed, "/dev/ptmx", "open", master);
   int aside = move_aside("/dev/ptmx", master);
   for (PreparedDescription& d : all_descriptions())

@@ -65,8 +65,8 @@ void publish_or_fail(Request& request, uint32_t keep) {
 
 /// What a job that was killed in the middle left half-written: .N.partial-PID.
 void remove_partial_of_dead(const Request& request, const std::string& images) {
-  if (!request.member_gone()) return;
-  std::string ending = fmt::format(".partial-{}", request.member().pid);
+  if (!request.job_gone()) return;
+  std::string ending = fmt::format(".partial-{}", request.pid());
   std::error_code ec;
   for (const auto& e : fs::directory_iterator(images, ec)) {
     std::string name = e.path().filename().string();

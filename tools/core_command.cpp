@@ -35,6 +35,7 @@ void add_segments(const CoreFile& core, const Elf64_Phdr& load, std::vector<Elf6
   bool packed = false;
   for (const PackedEntry& e : core.packed()) packed = packed || overlaps(load, e);
   out.push_back(load);
+  if (!load.p_filesz && (load.p_flags & kSegmentClean)) out.back().p_filesz = load.p_memsz;
   if (!packed) return;
   out.back().p_filesz = 0;
   for (uint64_t at = load.p_vaddr; at < load.p_vaddr + load.p_memsz; at += kPage) {

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
 
 #include "image/base/arena.h"
 #include "image/base/checksum.h"
@@ -29,6 +31,14 @@ T read_as(const char* at) {
 
 bool within(uint64_t offset, uint64_t length, uint64_t size) {
   return offset <= size && length <= size - offset;
+}
+
+/// The files of an image whose pages others refer to, each opened once.
+const CoreFile& open_once(const std::string& path) {
+  static std::map<std::string, std::unique_ptr<CoreFile>> files;
+  auto& file = files[path];
+  if (!file) file = std::make_unique<CoreFile>(path);
+  return *file;
 }
 
 }  // namespace
@@ -166,6 +176,39 @@ const MappingEntry* CoreFile::mapping_at(uint64_t address) const {
   return address < m.record.end ? &m : nullptr;
 }
 
+/// The page of a mapped file, if it was saved by way of one of this process's mappings.
+const char* CoreFile::page_of_file(const MappingRecord& wanted, uint64_t offset) const {
+  for (const MappingEntry& m : mappings_) {
+    const MappingRecord& r = m.record;
+    if (r.inode != wanted.inode || r.device != wanted.device || r.file_size != wanted.file_size ||
+        r.file_mtime != wanted.file_mtime)
+      continue;
+    if (offset < r.offset || offset - r.offset >= r.end - r.start) continue;
+    uint64_t address = r.start + (offset - r.offset);
+    for (const Elf64_Phdr& p : loads_)
+      if ((p.p_flags & kSegmentClean) && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz)
+        return data_ + p.p_offset + (address - p.p_vaddr);
+  }
+  return nullptr;
+}
+
+/// The page of a mapped file that another process of the image has saved (or this one, by way of another mapping).
+const char* CoreFile::page_elsewhere(uint64_t address) const {
+  const MappingEntry* m = mapping_at(address);
+  if (!m) return nullptr;
+  uint64_t offset = address - m->record.start + m->record.offset;
+  if (const char* page = last_elsewhere_ ? last_elsewhere_->page_of_file(m->record, offset) : nullptr) return page;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(path_).parent_path())) {
+    if (entry.path().extension() != ".core") continue;
+    const CoreFile& other = open_once(entry.path());
+    if (const char* page = other.page_of_file(m->record, offset)) {
+      last_elsewhere_ = &other;
+      return page;
+    }
+  }
+  return nullptr;
+}
+
 const char* CoreFile::saved_page(uint64_t address) const {
   address = page_down(address);
   auto after =
@@ -174,6 +217,7 @@ const char* CoreFile::saved_page(uint64_t address) const {
     const Elf64_Phdr& p = *(after - 1);
     uint64_t in = address - p.p_vaddr;
     if (in < p.p_filesz && p.p_filesz - in >= kPage) return data_ + p.p_offset + in;
+    if (!p.p_filesz && (p.p_flags & kSegmentClean) && in < p.p_memsz) return page_elsewhere(address);
   }
   auto behind = std::upper_bound(packed_.begin(), packed_.end(), address,
                                  [](uint64_t a, const PackedEntry& e) { return a < e.record.start; });

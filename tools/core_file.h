@@ -62,13 +62,15 @@ class CoreFile {
   const MappingEntry* mapping_at(uint64_t address) const;
   /// Reads the process's memory: saved pages, zeros, or (where nothing was carried) the mapped file.
   bool read(uint64_t address, void* to, size_t size) const;
-  /// The saved page that holds the address, or nullptr (zero, or in a file).
+  /// The saved page that holds the address, or nullptr (zero, or in a file). It may stand in another process's file.
   const char* saved_page(uint64_t address) const;
 
   /// Blocks of the data whose checksum does not match.
   std::vector<uint64_t> damaged_blocks() const;
 
  private:
+  const char* page_elsewhere(uint64_t address) const;
+  const char* page_of_file(const MappingRecord& wanted, uint64_t offset) const;
   void map();
   void verify_trailer(uint64_t expected_size);
   void parse_headers();
@@ -87,6 +89,7 @@ class CoreFile {
   std::vector<PackedEntry> packed_;
   std::vector<const RecordHeader*> records_;
   mutable std::map<std::string, int> files_;
+  mutable const CoreFile* last_elsewhere_ = nullptr;
 };
 
 }  // namespace mig

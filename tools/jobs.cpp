@@ -55,10 +55,9 @@ JobPtr open_job(const std::string& path) {
   if (!fd.ok()) return nullptr;
   Job* block = map_block(fd.get());
   if (!block) return nullptr;
-  int number = fd.release();
-  auto job = std::make_shared<JobFile>(block, path, number);
+  auto job = std::make_shared<JobFile>(block, path);
   if (has_live_member(*job)) return job;
-  remove_if_stale(*job, number);
+  remove_if_stale(*job, fd.get());
   return nullptr;
 }
 
@@ -111,17 +110,15 @@ std::string JobFile::name() const {
   return {job_->name, strnlen(job_->name, sizeof job_->name)};
 }
 
-/// A lock of the open file: unlike an entry with a pid it is there at once and goes with its process. Apart from flock(2).
-bool JobFile::claim() const {
+/// A lock of an open file: unlike an entry with a pid it is there at once and goes with its process. Apart from flock(2), and from
+/// the mapping, which a child would keep.
+bool JobFile::claim() {
+  ScopedFd fd(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   struct flock whole = {};
   whole.l_type = F_WRLCK;
-  return fcntl(fd_.get(), F_OFD_SETLK, &whole) == 0;
-}
-
-void JobFile::release() const {
-  struct flock whole = {};
-  whole.l_type = F_UNLCK;
-  fcntl(fd_.get(), F_OFD_SETLK, &whole);
+  if (fd.ok() && fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) return false;
+  claim_.reset(fd.release());
+  return true;
 }
 
 std::string run_directory() {

@@ -13,7 +13,7 @@ namespace mig {
 /// One job's control block, mapped as its members map it.
 class JobFile {
  public:
-  JobFile(Job* job, std::string path, int fd) : job_(job), path_(std::move(path)), fd_(fd) {}
+  JobFile(Job* job, std::string path) : job_(job), path_(std::move(path)) {}
   JobFile(const JobFile&) = delete;
   JobFile& operator=(const JobFile&) = delete;
   ~JobFile();
@@ -22,13 +22,13 @@ class JobFile {
   const std::string& path() const { return path_; }
   std::string name() const;
   /// For as long as this object or process lives: one mig at a time works on the job. False: another one does.
-  bool claim() const;
-  void release() const;
+  bool claim();
+  void release() { claim_.reset(); }
 
  private:
   Job* job_;
   std::string path_;
-  ScopedFd fd_;
+  ScopedFd claim_;
 };
 using JobPtr = std::shared_ptr<JobFile>;
 

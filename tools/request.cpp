@@ -174,7 +174,11 @@ void Request::settle_orphan() {
   withdraw_unanswered();
   const double until = monotonic_seconds() + kOrphanLimit;
   for (Phase p = phase(); p == Phase::kStopping || p == Phase::kSaving; p = phase()) {
-    if (interrupted() || member_gone() || monotonic_seconds() > until)
+    if (member_gone()) {
+      forget_taken();
+      break;
+    }
+    if (interrupted() || monotonic_seconds() > until)
       throw Problem(Error::kBusy, "job " + job_->name(), "a checkpoint that nobody waits for is under way");
     futex_wait(&request_.phase, static_cast<uint32_t>(p), kSlice);
   }
@@ -195,7 +199,7 @@ void Request::send(uint32_t flags, const std::string& images, const std::string&
   if (images.size() >= sizeof request_.images || partial.size() >= sizeof request_.partial)
     throw Problem(Error::kBadArgument, images, "the path is too long");
   request_.flags = flags;
-  request_.handed_over = 0;
+  request_.handed_over = request_.taker = 0;
   request_.code = 0;
   request_.number++;
   request_.progress = request_.bytes = request_.processes = 0;
@@ -264,10 +268,23 @@ Phase Request::wait_for(Phase wanted, double idle, const std::function<void()>& 
 }
 
 /// Whoever took the request answers it: with kRequestKill the others end before.
+const Member& Request::taker() const {
+  uint32_t taker = __atomic_load_n(&request_.taker, __ATOMIC_ACQUIRE);
+  bool taken = phase() != Phase::kRequested && taker && taker <= kMaxMembers;
+  return taken ? (*job_)->members[taker - 1] : member_;
+}
+
 bool Request::member_gone() const {
-  uint32_t leader = __atomic_load_n(&(*job_)->cut.leader, __ATOMIC_ACQUIRE);
-  bool taken = phase() != Phase::kRequested && leader && leader <= kMaxMembers;
-  return !member_alive(taken ? (*job_)->members[leader - 1] : member_);
+  return !member_alive(taker());
+}
+
+/// Of a member that died before it wrote the image: the others go on by themselves.
+void Request::forget_taken() {
+  for (Phase p : {Phase::kStopping, Phase::kSaving}) {
+    auto taken = static_cast<uint32_t>(p);
+    __atomic_compare_exchange_n(&request_.phase, &taken, static_cast<uint32_t>(Phase::kFailed), false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_RELAXED);
+  }
 }
 
 void Request::withdraw_unanswered() {
@@ -281,6 +298,9 @@ void Request::throw_failure() {
 }
 
 void Request::throw_gone() {
+  forget_taken();
+  if (!job_gone())
+    throw Problem(Error::kThreadDoesNotStop, fmt::format("process {}", taker().vpid), "it ended while it led the checkpoint");
   throw Problem(Error::kNoSuchJob, "job " + job_->name(),
                 fmt::format("its process {} ended during the checkpoint, and there is no image of it", member_.pid),
                 "Its last complete image, if there is one, is intact.");

@@ -41,12 +41,17 @@ class Request {
 
   /// The member has ended (killed by someone) while we waited.
   bool member_gone() const;
-  const Member& member() const { return member_; }
+  /// The whole job has.
+  bool job_gone() const { return live_members(*job_).empty(); }
+  /// Real pid of the member that is asked, or has taken the request.
+  int pid() const { return taker().pid; }
 
  private:
   void claim();
   void settle_orphan();
   int ask_thread();
+  const Member& taker() const;
+  void forget_taken();
   void throw_failure();
   void throw_gone();
 

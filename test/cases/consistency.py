@@ -1,11 +1,15 @@
 """Jobs whose processes are born and end all the time: no checkpoint fails, nobody is lost or left."""
 import os
 import random
+import re
+import resource
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
+from cases.subjects import Subject
 from runner import host
 from runner.case import Failure
 from runner.job import Job
@@ -111,5 +115,175 @@ def asked_by_many(case):
     expect_whole_images(case, job)
 
 
+def nothing_pending(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return all(int(line.split()[1], 16) == 0 for line in f if line.startswith(("SigPnd", "ShdPnd")))
+
+
+def asked_at_once(case):
+    """Plain signals in one burst: those that came before everybody stood still are answered by the same checkpoint."""
+    subject, job = Subject(case, "mem_anonymous", {}), Job(case)
+    job.start(subject.argv())
+    subject.ready(0, job.pid)
+    for _ in range(100):
+        os.kill(job.pid, 64)
+    case.wait(lambda: any(p.name == "latest" for p in job.images.iterdir()), "the first image", pid=job.pid)
+    case.wait(lambda: nothing_pending(job.pid), "end of the queue", pid=job.pid)
+    job.checkpoint()
+    if int(job.image.name) > 20:
+        raise Failure(f"{job.image.name} images of 100 signals at once")
+    expect_whole_images(case, job)
+    subject.check(0, job.pid)
+    subject.ready(1, job.pid)
+    subject.end(job.pid)
+
+
+# One that fails
+
+MEGABYTES = 24
+
+
+class Large:
+    """test/tools/large.c: processes with much memory, so that there is time while it is saved."""
+
+    def __init__(self, case, processes=4, megabytes=MEGABYTES):
+        self.case, self.directory, self.job = case, case.directory("d"), Job(case)
+        self.job.start([case.build.tools / "large", self.directory, processes, megabytes])
+        self.everybody = range(processes)
+        self.await_progress(self.everybody)
+        self.members = sorted(self.job.members())
+        if len(self.members) != processes:
+            raise Failure(f"the members are {self.members}")
+
+    def counts(self, of):
+        paths = [self.directory / f"count.{i}" for i in of]
+        return [int(path.read_text()) if path.exists() else -1 for path in paths]
+
+    def await_progress(self, of):
+        before = self.counts(of)
+        self.case.wait(lambda: all(now > then + 1 for now, then in zip(self.counts(of), before)), f"progress of processes {list(of)}")
+
+    def ask(self):
+        return self.case.spawn([self.case.build.mig, "checkpoint", self.job.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def partial(self):
+        """The directory that is being written, and the real pid of who leads."""
+        for path in self.job.images.iterdir():
+            if found := re.fullmatch(r"\.\d+\.partial-(\d+)", path.name):
+                return path, int(found.group(1))
+        return None
+
+    def await_saving(self):
+        """Until some member writes its file."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = self.partial()
+            if found and list(found[0].glob("*.core")):
+                return found
+        raise Failure("nothing is written")
+
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)
+        self.case.wait(lambda: not host.alive(pid), f"end of {pid}")
+
+    def expect_untouched(self, image, others):
+        """All others go on, the last image is intact, nothing half-written stays, and the next checkpoint works."""
+        self.await_progress(others)
+        self.case.mig("verify", image)
+        if self.job.checkpoint(timeout=20) == image:
+            raise Failure("the next checkpoint has made no image")
+        expect_whole_images(self.case, self.job)
+        self.await_progress(others)
+
+
+def said(process, codes=("MIG0044",)):
+    out, err = process.communicate(timeout=30)
+    if process.returncode == 0 or not any(code in err.decode() for code in codes) or out:
+        raise Failure(f"exit status {process.returncode}: {err.decode()!r}")
+
+
+def member_refused(case):
+    """One process has something that cannot be saved, each in turn."""
+    large = Large(case, megabytes=4)
+    image = large.job.checkpoint()
+    for i in large.everybody:
+        case.file(f"d/refuse.{i}")
+        large.await_progress(large.everybody)
+        result = large.job.checkpoint(expect=(3, 5))
+        if "MIG00" not in result.stderr:
+            raise Failure(result.stderr)
+        (large.directory / f"refuse.{i}").unlink()
+        large.await_progress(large.everybody)
+        large.expect_untouched(image, large.everybody)
+
+
+def member_without_space(case):
+    """One process may not write so much, each in turn."""
+    large = Large(case, megabytes=4)
+    image = large.job.checkpoint()
+    for pid in large.members:
+        limits = resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+        result = large.job.checkpoint(expect=3)
+        if "MIG0060" not in result.stderr:
+            raise Failure(result.stderr)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        large.expect_untouched(image, large.everybody)
+
+
+def member_killed(case):
+    """A process is killed while it is saved."""
+    large = Large(case)
+    image = large.job.checkpoint()
+    asked = large.ask()
+    large.await_saving()
+    victim = large.members[-1]
+    large.kill(victim)
+    if asked.wait(30):
+        said(asked)
+    survivors = [i for i in large.everybody if i != len(large.members) - 1]
+    large.expect_untouched(image, survivors)
+
+
+def leader_killed(case):
+    """The process that leads is killed while all are saved: it was asked by mig, or by a signal."""
+    large = Large(case)
+    image = large.job.checkpoint()
+    os.kill(large.members[1], 64)
+    _, leader = large.await_saving()
+    if leader != large.members[1]:
+        raise Failure(f"{leader} leads, not {large.members[1]}")
+    large.kill(leader)
+    large.expect_untouched(image, (0, 2, 3))
+    image = large.job.image
+    asked = large.ask()
+    _, leader = large.await_saving()
+    if leader != large.members[0]:
+        raise Failure(f"{leader} leads, not {large.members[0]}")
+    large.kill(leader)
+    said(asked)
+    large.expect_untouched(image, (2, 3))
+
+
+def leader_killed_late(case):
+    """The process that leads is killed when all is written and mig makes it durable: the image is whole, or there is none."""
+    large = Large(case)
+    image = large.job.checkpoint()
+    asked = large.ask()
+    partial, leader = large.await_saving()
+    deadline = time.monotonic() + 20
+    while partial.exists() and not (partial / "manifest.json").exists() and time.monotonic() < deadline:
+        pass
+    large.kill(leader)
+    out, err = asked.communicate(timeout=30)
+    if asked.returncode == 0:
+        image = Path(out.decode().strip())
+    elif b"MIG0044" not in err:
+        raise Failure(f"exit status {asked.returncode}: {err}")
+    large.expect_untouched(image, (1, 2, 3))
+
+
+TESTS = (shell_loop, asked_by_many, asked_at_once, member_refused, member_without_space, member_killed, leader_killed, leader_killed_late)
+
+
 def tests(options):
-    return [Test(f"consistency/{f.__name__}", f, timeout=120) for f in (shell_loop, asked_by_many)]
+    return [Test(f"consistency/{f.__name__}", f, timeout=120) for f in TESTS]

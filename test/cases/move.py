@@ -498,6 +498,45 @@ def own_run_directories(case):
     h.ends()
 
 
+def memory_name(h):
+    """As test/subjects/named_memory.h makes it."""
+    return "-" + "-".join(Path(h.subject.directory).parts[-3:]) + ".memory"
+
+
+def private_memory(h, then=":"):
+    """Host b has a /dev/shm of its own."""
+    h.around("b", f'#!/bin/sh\nexec unshare --mount /bin/sh -c \'mount -t tmpfs none /dev/shm && {then} && exec "$@"\' sh "$@"\n')
+
+
+def named_memory(case):
+    """What is in /dev/shm, which the other host does not have, moves with the job, there and back."""
+    needs_root()
+    h = Hosts(case, "shared_named").start()
+    private_memory(h)
+    here = Path("/dev/shm", memory_name(h))
+    for g in range(4):
+        h.subject.ready(g, h.job.pid)
+        if here.exists() != (h.here == "a"):
+            raise Failure(f"{here} is {'' if here.exists() else 'not '}on a")
+        h.move("b" if h.here == "a" else "a")
+        h.subject.check(g, h.job.pid)
+    h.subject.ready(4, h.job.pid)
+    h.subject.end(h.job.pid)
+    h.tidy()
+
+
+def memory_taken(case):
+    """Another file has the name there: refused, and the job goes on here."""
+    needs_root()
+    h = Hosts(case, "shared_named").start()
+    private_memory(h, f"echo other > /dev/shm/{memory_name(h)}")
+    result = h.move("b", expect=3)
+    if "another file has the name" not in result.stderr:
+        raise Failure(result.stderr)
+    h.stays("MIG0102", result)
+    h.ends()
+
+
 def switches(pid):
     return re.search(r"^nonvoluntary_ctxt_switches:.*$", Path(f"/proc/{pid}/status").read_text(), re.M).group()
 
@@ -826,7 +865,7 @@ def tests(options):
               two_at_once, no_such_host, blocked, interrupted, progress, large):
         found.append(Test(f"move/{f.__name__}", f, user=user, timeout=180))
     found.append(Test("move/unwritable", unwritable, user=user))
-    for f in (missing_path, own_run_directories, changed_path, little_memory, ssh_doctor):
+    for f in (missing_path, own_run_directories, changed_path, named_memory, memory_taken, little_memory, ssh_doctor):
         found.append(Test(f"move/{f.__name__}", f, timeout=120))
     found.append(Test("move/ssh_there_and_back", partial(there_and_back, hosts=SshHosts), timeout=120))
     found.append(Test("move/ssh_link_down", ssh_link_down, timeout=240, long=True))

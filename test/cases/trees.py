@@ -1,4 +1,5 @@
 """Jobs of several processes that cannot be restarted: all of them or none, one sentence, nothing left behind."""
+import json
 import os
 import shutil
 import signal
@@ -69,6 +70,36 @@ def missing_file(case):
     expect_nothing_left(case, spare)
 
 
+def libraries_of(case, image):
+    """The programs and libraries that the processes have mapped."""
+    mappings = [m for core in json.loads(case.mig("inspect", image, "--json").stdout)["cores"] for m in core["mappings"]]
+    return sorted({m["path"] for m in mappings if m.get("carried")})
+
+
+def other_libraries(case):
+    """Their text stands once in the image, and where other ones are installed every process has it from there; so have the tools."""
+    running, image = image_of_tree(case, "tree_orphans")
+    cores = sorted(image.glob("*.core"), key=lambda core: core.stat().st_size)
+    small, libc = cores[0].stat().st_size, next(Path(path) for path in libraries_of(case, image) if Path(path).name.startswith("libc.so"))
+    if len(cores) < 2 or small > libc.stat().st_size / 2:
+        raise Failure(f"the smallest of {len(cores)} process files has {small} bytes")
+    whole = case.scratch / "whole.core"
+    for vpid in (core.stem for core in cores):
+        case.mig("core", image, "--process", vpid, "--output", whole)
+        if whole.stat().st_blocks * 512 < libc.stat().st_size / 2:
+            raise Failure(f"the core of {vpid} does not have the text of libc: {whole.stat().st_blocks * 512} bytes")
+        whole.unlink()
+    stacks = case.mig("inspect", image, "--stacks").stdout
+    if stacks.count(libc.name) < len(cores):
+        raise Failure(f"stacks without libc:\n{stacks}")
+    nowhere = case.scratch / "nowhere"
+    running.job.restart(*(f"--map={path}={nowhere}{path}" for path in libraries_of(case, image)))
+    mapped = Path(f"/proc/{running.job.pid}/maps").read_text()
+    if libc.name in mapped:
+        raise Failure(f"the restart has used the libraries that are here:\n{mapped}")
+    running.subject.check(0, running.job.pid)
+
+
 def children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
@@ -122,4 +153,4 @@ def first_dies(case):
 
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
-    return [Test(f"tree/{f.__name__}", f, user=user, timeout=120) for f in (damaged_member, missing_file, member_dies, first_dies)]
+    return [Test(f"tree/{f.__name__}", f, user=user, timeout=120) for f in (damaged_member, missing_file, other_libraries, member_dies, first_dies)]

@@ -24,8 +24,8 @@ from .case import ORDINARY, Build, Case, Failure, Skip
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 60  # seconds that a worker whose test took too long has to tell where it hung
-MODULES = ("unit", "rules", "subjects", "kernel", "launch", "coverage", "errors", "crafted", "image", "trees", "consistency", "move",
-           "programs", "tree_programs", "tree_terminals", "tree_services", "scripts")
+MODULES = ("unit", "rules", "subjects", "kernel", "launch", "coverage", "errors", "crafted", "image", "trees", "consistency", "move", "other_hosts",
+           "programs", "tree_programs", "tree_tools", "tree_terminals", "tree_services", "scripts")
 
 
 @dataclass

@@ -17,7 +17,7 @@ static void start_child(void) {
   snprintf(name, sizeof name, "%d", child);
 }
 
-static const char* child_file(const char* file) {
+static const char *child_file(const char *file) {
   static char path[64];
   snprintf(path, sizeof path, "/proc/%d/%s", child, file);
   return path;
@@ -34,7 +34,7 @@ static void expect_stat(int fd, pid_t of, pid_t parent) {
   int number = 0, above = 0;
   EXPECT(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
   close(fd);
-  const char* behind = strrchr(text, ')');
+  const char *behind = strrchr(text, ')');
   EXPECT(sscanf(text, "%d", &number) == 1 && behind && sscanf(behind + 3, "%d", &above) == 1);
   EXPECT_EQ(number, of);
   EXPECT_EQ(above, parent);
@@ -78,12 +78,12 @@ static void look_from_directory(void) {
   close(own), close(proc);
 }
 
-static int is_number(const struct dirent* e) {
+static int is_number(const struct dirent *e) {
   return e->d_name[0] >= '1' && e->d_name[0] <= '9';
 }
 
-static void look_by_scandir(const char* path, int expected) {
-  struct dirent** list;
+static void look_by_scandir(const char *path, int expected) {
+  struct dirent **list;
   int n = scandir(path, &list, is_number, alphasort), found = 0;
   EXPECT(n > 0);
   for (int i = 0; i < n; free(list[i++])) {
@@ -99,7 +99,7 @@ static void look_by_number(size_t size) {
   int proc = open("/proc", O_RDONLY | O_DIRECTORY), found = 0, others = 0;
   for (long n; (n = syscall(SYS_getdents64, proc, buffer, size)) > 0;)
     for (long at = 0; at < n;) {
-      struct dirent64* e = (struct dirent64*)(buffer + at);
+      struct dirent64 *e = (struct dirent64 *)(buffer + at);
       found += !strcmp(e->d_name, name), others += !strcmp(e->d_name, "uptime");
       at += e->d_reclen;
     }
@@ -130,7 +130,7 @@ static void look_at_fdinfo(void) {
 static void look_at_children(void) {
   char path[64], text[1024] = "";
   snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-  FILE* f = fopen(path, "r");
+  FILE *f = fopen(path, "r");
   EXPECT(f && fgets(text, sizeof text, f));
   if (f) fclose(f);
   EXPECT_EQ(atoi(text), child);
@@ -145,7 +145,7 @@ static void look_at_locks(void) {
   EXPECT_EQ(fcntl(fd, F_SETLK, &lock), 0);
   EXPECT_EQ(fstat(fd, &st), 0);
   snprintf(object, sizeof object, ":%lu ", (unsigned long)st.st_ino);
-  FILE* f = fopen("/proc/locks", "r");
+  FILE *f = fopen("/proc/locks", "r");
   while (f && fgets(line, sizeof line, f))
     if (strstr(line, object) && strstr(line, "POSIX") && sscanf(line, "%*d: %*s %*s %*s %d", &holder) == 1)
       inode_found += holder == pid;
@@ -160,12 +160,12 @@ static void look_at_locks(void) {
 static void look_by_pidof(void) {
   char line[4096] = " ", wanted[20], shown[4100];
   if (access("/bin/pidof", X_OK)) return;
-  FILE* f = popen("exec pidof identity_relative", "r");
+  FILE *f = popen("exec pidof identity_relative", "r");
   EXPECT(f && fgets(line + 1, sizeof line - 1, f));
   if (f) EXPECT_EQ(pclose(f), 0);
   line[strcspn(line, "\n")] = ' ';
   snprintf(shown, sizeof shown, "%s", line);
-  for (const pid_t* p = (const pid_t[]){pid, child, 0}; *p; ++p) {
+  for (const pid_t *p = (const pid_t[]){pid, child, 0}; *p; ++p) {
     snprintf(wanted, sizeof wanted, " %d ", *p);
     if (!strstr(shown, wanted)) fail("pidof does not show%s: %.900s", wanted, shown);
   }

@@ -36,23 +36,31 @@ static int run_member(void *argument) {
   _exit(0);
 }
 
-/// Makes child `index` of up to 64 by clone(2) with `flags`, or by fork(2) without: libc tells only a forked child its new number.
-/// It calls `serve(order)` for each order until the test ends.
-static void clone_member(int index, void (*serve)(int order), int flags) {
+static void prepare_members(void) {
   if (!members) {
     void *p = mmap(NULL, 64 * sizeof *members, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     EXPECT(p != MAP_FAILED);
     members = p;
   }
-  static char stack[64 << 10];
-  struct Service service = {&members[index], serve};
-  pid_t pid = flags ? clone(run_member, stack + sizeof stack, flags | SIGCHLD, &service) : fork();
-  if (pid == 0) run_member(&service);
-  members[index].pid = pid;
-  EXPECT(members[index].pid > 0);
 }
+
+/// Makes child `index` of up to 64 by fork; it calls `serve(order)` for each order until the test ends.
 __attribute__((unused)) static void start_member(int index, void (*serve)(int order)) {
-  clone_member(index, serve, 0);
+  prepare_members();
+  struct Service service = {&members[index], serve};
+  pid_t pid = fork();
+  EXPECT(pid >= 0);
+  if (!pid) run_member(&service);
+  members[index].pid = pid;
+}
+
+/// The same by clone(2) with `flags`. Libc does not know such a child: it has its parent's pthread_self().
+__attribute__((unused)) static void clone_member(int index, void (*serve)(int order), int flags) {
+  static char stack[64 << 10];
+  prepare_members();
+  struct Service service = {&members[index], serve};
+  members[index].pid = clone(run_member, stack + sizeof stack, flags | SIGCHLD, &service);
+  EXPECT(members[index].pid > 0);
 }
 
 static void order_member(int index, int order) {

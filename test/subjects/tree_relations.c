@@ -1,256 +1,402 @@
-// A whole job at once, as ps would show it to each member: an interactive shell on a pseudo-terminal with a pipeline in its foreground,
-// one in the background and a stopped job, a daemon, a group, a group whose leader has ended, and zombies. Each member that can
-// speak compares every field of every process with what it was at the beginning: number, name, state, parent, group, session, terminal,
-// and the terminal's foreground. Meanwhile the background pipeline counts without a gap, and the foreground one answers.
+// Every relation between the processes of a tree, as each of them sees it, against what it saw before: number, parent, group,
+// session, terminal, foreground group, state, name, threads, handled signals. Read off /proc by every living member, and by ps.
+// There are two sessions with a terminal each (jobs in the foreground, in the background, stopped by a signal and by reading),
+// zombies of several kinds, orphans, a subreaper, groups and a session without their leaders, threads. A process that runs and one
+// that sleeps count as the same; terminals are named by the pair that they belong to. Where a file `own-terminals` says that nobody
+// else takes any, their numbers must stay too.
 // mig-test: generations=3 timeout=120
-#include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
-#include <utmp.h>
+#include <sys/resource.h>
 
 #include "tree.h"
 
-enum { kMost = 40, kLine = 160 };
-static int pids[kMost], count;
-static char lines[kMost][kLine];
-static int master, slave, numbers[2];
-static pid_t shell, gone;
-static long last;
+enum { kMost = 40, kTerminals = 2, kText = 16384 };
+struct Shared {
+  atomic_int count, terminal[kTerminals];
+  struct {
+    char name[24];
+    pid_t pid;
+  } all[kMost];
+};
+static struct Shared *shared;
+static int master[kTerminals], slave[kTerminals], first_number[kTerminals];
+static char before[kText], before_ps[kText];
 
-static void read_whole(const char *path, char *text, size_t size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
-  if (fd >= 0) close(fd);
-  text[n > 0 ? n : 0] = 0;
+// What there is to see
+
+static const char *terminal_name(int device) {
+  static char text[24];
+  for (int i = 0; i < kTerminals; ++i)
+    if (device && device == atomic_load(&shared->terminal[i])) return i ? "pair-B" : "pair-A";
+  snprintf(text, sizeof text, "%d", device);
+  return text;
 }
 
-static int is_of_job(int pid) {
-  for (int i = 0; i < count; ++i)
-    if (pids[i] == pid) return 1;
-  return 0;
+static char state_class(char state) {
+  return state == 'R' || state == 'D' ? 'S' : state;
 }
 
-/// One process as a line. It runs or sleeps: that is the same here. Of what leads out of the job only that is said.
-static void describe(int pid, char *line) {
-  char path[32], text[512], state = 0;
-  int ppid = 0, group = 0, session = 0, terminal = 0, foreground = 0;
+static void put(char *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(char *to, const char *format, ...) {
+  size_t used = strlen(to);
+  va_list args;
+  va_start(args, format);
+  vsnprintf(to + used, kText - used, format, args);
+  va_end(args);
+}
+
+/// The fields of /proc/PID/stat that are relations.
+static void put_stat(char *to, pid_t pid) {
+  char path[64], text[1024] = "", comm[64] = "";
+  int number = 0, parent, group, session, terminal, foreground, signal = 0;
+  long nice, threads;
+  char state;
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  read_whole(path, text, sizeof text);
-  char *name = strchr(text, '('), *end = strrchr(text, ')');
-  if (!end || sscanf(end + 1, " %c %d %d %d %d %d", &state, &ppid, &group, &session, &terminal, &foreground) != 6) {
-    snprintf(line, kLine, "%d: it is not there: %.60s", pid, text);
-    return;
-  }
-  struct stat own;
-  int inside = terminal && fstat(slave, &own) == 0 && (int)own.st_rdev == terminal;
-  snprintf(line, kLine, "%d %.*s state %c parent %d group %d session %d terminal %s foreground %d", pid, (int)(end - name) + 1,
-           name, state == 'R' || state == 'D' ? 'S' : state, is_of_job(ppid) ? ppid : -1, group, session,
-           inside     ? "inside"
-           : terminal ? "outside"
-                      : "none",
-           inside ? foreground : -1);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) put(to, " no-stat");
+  if (fd >= 0) close(fd);
+  char *behind = strrchr(text, ')'), *name = strchr(text, '(');
+  if (!behind || !name) return;
+  *behind = 0;
+  snprintf(comm, sizeof comm, "%s", name + 1);
+  sscanf(text, "%d", &number);
+  int n = sscanf(behind + 2,
+                 "%c %d %d %d %d %d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %ld %ld %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u"
+                 " %*u %*u %*u %*u %*u %*u %d",
+                 &state, &parent, &group, &session, &terminal, &foreground, &nice, &threads, &signal);
+  if (n < 9) return put(to, " short-stat-%d", n);
+  put(to, " pid=%d comm=%s state=%c ppid=%d pgid=%d sid=%d tty=%s", number, comm, state_class(state), parent, group, session,
+      terminal_name(terminal));
+  put(to, " tpgid=%d nice=%ld threads=%ld exit-signal=%d", foreground, nice, threads, signal);
 }
 
-static void write_table(void) {
-  static char text[kMost * (kLine + 1)];
-  text[0] = 0;
-  for (int i = 0; i < count; ++i) {
-    describe(pids[i], lines[i]);
-    strcat(strcat(text, lines[i]), "\n");
-  }
-  put_file("table", text);
-}
-static void read_table(void) {
-  static char text[kMost * (kLine + 1)];
-  read_whole(in_directory("table"), text, sizeof text);
-  count = 0;
-  for (char *line = strtok(text, "\n"); line && count < kMost; line = strtok(NULL, "\n")) {
-    pids[count] = atoi(line);
-    snprintf(lines[count++], kLine, "%s", line);
-  }
-}
-
-/// As this process sees it. A process that was stopped may still be about to stop again.
-static void compare(void) {
-  if (!count) read_table();
-  for (int i = 0; i < count; ++i) {
-    char now[kLine];
-    for (int ms = 0; describe(pids[i], now), strcmp(now, lines[i]) && ms < 5000; ++ms) sleep_ms(1);
-    if (strcmp(now, lines[i])) fail("%s sees \"%s\", it was \"%s\"", tree_name, now, lines[i]);
+static void put_status(char *to, pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  int ended = field_of(path, "State")[0] == 'Z';  // what it had set is gone
+  for (const char *const *name = (const char *const[]){"Name", "Tgid", "Pid", "PPid", "TracerPid", "Uid", "Gid", "NSpid",
+                                                       "NSpgid", "NSsid", "SigIgn", "SigCgt", NULL};
+       *name; ++name) {
+    if (ended && !strncmp(*name, "Sig", 3)) break;
+    put(to, " %s=", *name);
+    const char *nested = strncmp(*name, "NS", 2) ? "" : "\t";  // of several namespaces, the first is this one's
+    char value[256];
+    snprintf(value, sizeof value, "%s", field_of(path, *name));
+    if (*nested) value[strcspn(value, nested)] = 0;
+    for (char *p = value; *p; ++p) *p = *p == '\t' || *p == ' ' ? '-' : *p;
+    put(to, "%s", value);
   }
 }
 
-static void collect(int pid) {
-  char path[64], text[1024];
-  if (count < kMost) pids[count++] = pid;
-  snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-  read_whole(path, text, sizeof text);
-  for (char *at = text, *end; *at; at = end) {
-    long child = strtol(at, &end, 10);
-    if (end == at) break;
-    collect((int)child);
+static int by_number(const struct dirent **a, const struct dirent **b) {
+  return atoi((*a)->d_name) - atoi((*b)->d_name);
+}
+static int is_number(const struct dirent *e) {
+  return e->d_name[0] >= '1' && e->d_name[0] <= '9';
+}
+
+static void put_tasks(char *to, pid_t pid) {
+  char path[64];
+  struct dirent **list;
+  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  int n = scandir(path, &list, is_number, by_number);
+  put(to, " tasks=");
+  for (int i = 0; i < n; free(list[i++])) put(to, "%s,", list[i]->d_name);
+  if (n >= 0) free(list);
+}
+
+static void look(char *to) {
+  to[0] = 0;
+  for (int i = 0; i < atomic_load(&shared->count); ++i) {
+    pid_t pid = shared->all[i].pid;
+    put(to, "%s", shared->all[i].name);
+    put_stat(to, pid);
+    put_status(to, pid);
+    put_tasks(to, pid);
+    put(to, " getpgid=%d getsid=%d kill=%d\n", getpgid(pid), getsid(pid), kill(pid, 0));
   }
 }
 
-static void type(const char *text) {
-  EXPECT_EQ(write(master, text, strlen(text)), strlen(text));
+/// A line of ps without what may differ: whether it just runs, and the terminal's number.
+static void put_ps_line(char *to, char *line) {
+  int pid, parent, group, session, pair;
+  char terminal[32], state[16], comm[64];
+  if (sscanf(line, "%d %d %d %d %31s %15s %63[^\n]", &pid, &parent, &group, &session, terminal, state, comm) != 7)
+    return put(to, "? %s", line);
+  const char *shown = sscanf(terminal, "pts/%d", &pair) == 1 ? terminal_name((136 << 8) | pair) : terminal;
+  state[0] = state_class(state[0]);
+  put(to, "%d ppid=%d pgid=%d sid=%d tty=%s stat=%s comm=%s\n", pid, parent, group, session, shown, state, comm);
 }
 
-/// Waits until the terminal has shown it, and forgets what came before.
-static void shows(const char *wanted) {
-  static char screen[8192];
-  static size_t used;
-  for (int turn = 0; turn < 1000; ++turn) {
-    char *found = strstr(screen, wanted);
-    if (found) {
-      used = strlen(found + strlen(wanted));
-      memmove(screen, found + strlen(wanted), used + 1);
-      return;
-    }
-    if (used > sizeof screen / 2) used = 0;
-    struct pollfd p = {master, POLLIN, 0};
-    if (poll(&p, 1, 10) == 1) {
-      ssize_t n = read(master, screen + used, sizeof screen - 1 - used);
-      used += n > 0 ? n : 0;
-      screen[used] = 0;
-    }
+static void look_by_ps(char *to) {
+  char command[512] = "exec ps -o pid=,ppid=,pgid=,sid=,tty=,stat=,comm= -p ", line[512];
+  to[0] = 0;
+  for (int i = 0; i < atomic_load(&shared->count); ++i)
+    snprintf(command + strlen(command), sizeof command - strlen(command), "%s%d", i ? "," : "", shared->all[i].pid);
+  FILE *f = popen(command, "r");
+  while (f && fgets(line, sizeof line, f)) put_ps_line(to, line);
+  if (f) EXPECT_EQ(pclose(f), 0);
+}
+
+// Now against before
+
+static const char *line_of(const char *text, const char *start) {
+  size_t n = strcspn(start, " ");
+  for (; *text; text += strcspn(text, "\n") + 1)
+    if (!strncmp(text, start, n + 1)) return text;
+  return "";
+}
+
+/// The lines are fields that blanks separate.
+static void compare_lines(const char *a, const char *b) {
+  char name[32] = "";
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(a, " "), a);
+  for (;;) {
+    size_t n = strcspn(a, " \n"), m = strcspn(b, " \n");
+    if (n != m || strncmp(a, b, n)) return fail("%s sees %s: %.*s, was %.*s", tree_name, name, (int)m, b, (int)n, a);
+    if (a[n] != ' ') return;
+    a += n + 1, b += m + 1;
   }
-  fail("the terminal does not show \"%s\": %.500s", wanted, screen);
 }
 
-/// Until a program of that name has the terminal.
-static void await_foreground(const char *name) {
-  char path[32], text[32];
-  for (int ms = 0; ms < 10000; ++ms, sleep_ms(1)) {
-    snprintf(path, sizeof path, "/proc/%d/comm", tcgetpgrp(master));
-    read_whole(path, text, sizeof text);
-    if (!strncmp(text, name, strlen(name))) return;
+static void compare(const char *was, const char *is) {
+  for (const char *line = was; *line; line += strcspn(line, "\n") + 1) compare_lines(line, line_of(is, line));
+  EXPECT_EQ(strlen(was) > 0, strlen(is) > 0);
+}
+
+static int has_ps(void) {
+  return access("/bin/ps", X_OK) == 0 &&
+         (!strcmp(tree_name, "first") || !strncmp(tree_name, "shell", 5) || !strcmp(tree_name, "adopted"));
+}
+
+static void look_again(void) {
+  static char now[kText];
+  look(now);
+  compare(before, now);
+  if (!has_ps()) return;
+  look_by_ps(now);
+  compare(before_ps, now);
+}
+
+static void look_first(void) {
+  look(before);
+  if (has_ps()) look_by_ps(before_ps);
+}
+
+// The tree
+
+static void enlist(const char *name, pid_t pid) {
+  int i = atomic_fetch_add(&shared->count, 1);
+  snprintf(shared->all[i].name, sizeof shared->all[i].name, "%s", name);
+  shared->all[i].pid = pid;
+}
+
+__attribute__((noreturn)) static void live(const char *name) {
+  char file[80];
+  prctl(PR_SET_NAME, name);
+  enlist(name, getpid());
+  tree_enter(name);
+  tree_wait("all-there");
+  look_first();
+  snprintf(file, sizeof file, "looked.%s", name);
+  put_file(file, "");
+  tree_member(name, look_again);
+}
+
+static pid_t start(const char *name, pid_t group) {
+  pid_t child = fork();
+  if (child == 0) {
+    if (group >= 0) setpgid(0, group);
+    live(name);
   }
-  fail("%s is not in the foreground", name);
+  tree_await(name);
+  return child;
 }
 
-static void become_shell(void) {
-  EXPECT_EQ(login_tty(slave), 0);
-  EXPECT(dup2(numbers[1], 8) == 8);
-  setenv("PS1", "$ ", 1);
-  setenv("TERM", "dumb", 1);
-  execl("/bin/bash", "bash", "--norc", "--noprofile", "--noediting", "-i", (char *)NULL);
-  _exit(127);
-}
-
-static void start_terminal(void) {
-  char command[9000];
-  shell = fork();
-  if (shell == 0) become_shell();
-  shows("$ ");
-  type("sleep 100000\n");
-  await_foreground("sleep");
-  type("\032");
-  shows("Stopped");
-  snprintf(command, sizeof command, "'%s' '%s' background &\n", arguments[0], directory);
-  type(command);
-  tree_await("background");
-  snprintf(command, sizeof command,
-           "mkfifo '%s/never'; while :; do read -t 0.05 <>'%s/never'; echo $((++i)); done | sed -u s/^/n/ >&8 &\n", directory,
-           directory);
-  type(command);
-  snprintf(command, sizeof command, "cat | sed -u s/^/got-/ | '%s' '%s' foreground\n", arguments[0], directory);
-  type(command);
-  tree_await("foreground");
-}
-
-/// Its parent ends as soon as it is there: only then is the number of its parent the one that stays.
-static void be_left(const char *name) {
-  pid_t parent = getppid();
-  put_file(name, "");
-  WAIT_FOR(getppid() != parent);
-  tree_member(name, compare);
-}
-
-static void start_groups(void) {
-  if (fork() == 0) {
-    setpgid(0, 0);
-    if (fork() == 0) tree_member("in-group", compare);
-    tree_member("group", compare);
+static void await_state(pid_t pid, char state) {
+  char path[64], text[512] = "", *behind = text;
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  for (int ms = 0; ms < 10000 && !(behind && behind[0] && behind[2] == state); ++ms, sleep_ms(1)) {
+    int fd = open(path, O_RDONLY);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    behind = strrchr(text, ')');
   }
-  gone = fork();
-  if (gone == 0) {
-    setpgid(0, 0);
-    if (fork() == 0) be_left("left-in-group");
-    WAIT_FOR(have_file("left-in-group"));
+  EXPECT(behind && behind[0] && behind[2] == state);
+}
+
+/// A process that only others look at.
+static pid_t start_silent(const char *name, pid_t group, void (*run)(void)) {
+  pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, name);
+    if (group >= 0) setpgid(0, group);
+    put_file(name, "");
+    run();
     _exit(3);
   }
-  pid_t daemon = fork();
-  if (daemon == 0) {
-    setsid();
-    if (fork() == 0) be_left("daemon");
-    WAIT_FOR(have_file("daemon"));
+  WAIT_FOR(have_file(name));
+  enlist(name, child);
+  return child;
+}
+static void pause_for_ever(void) {
+  for (;;) pause();
+}
+static void die_by_signal(void) {
+  raise(SIGTERM);
+}
+static void dump_core(void) {
+  abort();
+}
+static void end_at_once(void) {}
+static void read_terminal(void) {
+  char byte;
+  for (;;) EXPECT(read(slave[0], &byte, 1) >= 0);
+}
+
+static void shell(int i) {
+  char name[24];
+  setsid();
+  EXPECT_EQ(ioctl(slave[i], TIOCSCTTY, 0), 0);
+  snprintf(name, sizeof name, "foreground-%c", 'A' + i);
+  pid_t foreground = start(name, 0);
+  snprintf(name, sizeof name, "pipeline-%c", 'A' + i);
+  start(name, foreground);
+  EXPECT_EQ(tcsetpgrp(slave[i], foreground), 0);
+  snprintf(name, sizeof name, "background-%c", 'A' + i);
+  start(name, 0);
+  if (i == 0) {
+    pid_t stopped = start_silent("stopped", 0, pause_for_ever), reader = start_silent("reader", 0, read_terminal);
+    kill(stopped, SIGSTOP);
+    await_state(stopped, 'T'), await_state(reader, 'T');
+    EXPECT_EQ(waitpid(stopped, NULL, WUNTRACED), stopped);
+  }
+  snprintf(name, sizeof name, "shell-%c", 'A' + i);
+  live(name);
+}
+
+static void start_shell(int i) {
+  EXPECT_EQ(openpty(&master[i], &slave[i], NULL, NULL, NULL), 0);
+  struct stat st;
+  EXPECT_EQ(fstat(slave[i], &st), 0);
+  atomic_store(&shared->terminal[i], first_number[i] = (int)st.st_rdev);
+  if (fork() == 0) shell(i);
+  tree_await(i ? "shell-B" : "shell-A");
+}
+
+static void make_orphan(const char *name, int session) {
+  pid_t between = fork();
+  if (between == 0) {
+    if (session) setsid();
+    pid_t own = getpid();
+    if (fork() == 0) {
+      while (getppid() == own) sleep_ms(1);
+      live(name);
+    }
     _exit(0);
   }
-  EXPECT_EQ(waitpid(daemon, NULL, 0), daemon);
-  if (fork() == 0) raise(SIGKILL);
-  tree_await("in-group");
-  tree_await("group");
-  tree_await("left-in-group");
-  tree_await("daemon");
+  EXPECT_EQ(waitpid(between, NULL, 0), between);
+  tree_await(name);
 }
 
-static int has_state(int pid, char state) {
-  char line[kLine], wanted[16];
-  describe(pid, line);
-  snprintf(wanted, sizeof wanted, " state %c ", state);
-  return strstr(line, wanted) != NULL;
+static void reap_others(void) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  make_orphan("adopted", 0);
+  make_orphan("adopted-daemon", 1);
+  pid_t ended = start_silent("zombie-below", -1, end_at_once);
+  await_state(ended, 'Z');
+  live("subreaper");
 }
 
-/// The counter's next lines, without a gap.
-static void count_on(void) {
-  static FILE *from;
-  if (!from) from = fdopen(numbers[0], "r");
-  for (int i = 0; i < 5; ++i) {
-    long n = 0;
-    EXPECT(from && fscanf(from, "n%ld\n", &n) == 1);
-    EXPECT_EQ(n, ++last);
+static void *stay(void *unused) {
+  pause_for_ever();
+  return unused;
+}
+static void have_threads(void) {
+  for (int i = 0; i < 3; ++i) start_thread(stay, NULL);
+  setpriority(PRIO_PROCESS, 0, 3);
+  live("threads");
+}
+
+static void make_zombies(void) {
+  const struct {
+    const char *name;
+    pid_t group;
+    void (*run)(void);
+  } kinds[] = {{"zombie-exit", -1, end_at_once}, {"zombie-signal", -1, die_by_signal}, {"zombie-core", -1, dump_core}};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
+    await_state(start_silent(kinds[i].name, kinds[i].group, kinds[i].run), 'Z');
+  pid_t leader = start_silent("zombie-leader", 0, pause_for_ever);
+  start("of-zombie-group", leader);
+  kill(leader, SIGKILL);
+  await_state(leader, 'Z');
+}
+
+static void make_leaderless_group(void) {
+  pid_t leader = fork();
+  if (leader == 0) pause_for_ever();
+  setpgid(leader, leader);
+  start("leaderless-1", leader);
+  start("leaderless-2", leader);
+  kill(leader, SIGKILL);
+  EXPECT_EQ(waitpid(leader, NULL, 0), leader);
+}
+
+static void await_looks(void) {
+  char file[80];
+  put_file("all-there", "");
+  DIR *d = opendir(directory);
+  for (struct dirent *e; d && (e = readdir(d));) {
+    if (strncmp(e->d_name, "known.", 6) || !strcmp(e->d_name, "known.first")) continue;
+    snprintf(file, sizeof file, "looked.%.60s", e->d_name + 6);
+    WAIT_FOR(have_file(file));
   }
-}
-
-/// Copies its input, a line at a time, while its other thread is a member.
-static void *copy(void *unused) {
-  (void)unused;
-  char text[512];
-  for (ssize_t n; (n = read(0, text, sizeof text)) > 0;) EXPECT_EQ(write(1, text, n), n);
-  return NULL;
-}
-
-static void be_started_by_shell(void) {
-  slave = 1;
-  if (!strcmp(arguments[2], "foreground")) start_thread(copy, NULL);
-  tree_member(arguments[2], compare);
+  if (d) closedir(d);
 }
 
 static void setup(void) {
-  if (arguments[2]) be_started_by_shell();
-  if (access("/bin/bash", X_OK)) skip("no /bin/bash");
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  EXPECT_EQ(chdir(directory), 0);
   tree_enter("first");
-  EXPECT_EQ(openpty(&master, &slave, NULL, NULL, NULL), 0);
-  EXPECT(fcntl(master, F_SETFD, FD_CLOEXEC) == 0);
-  EXPECT_EQ(pipe(numbers), 0);
-  start_terminal();
-  start_groups();
-  count_on();
-  collect(getpid());
-  collect(tree_known("left-in-group").pid);
-  collect(tree_known("daemon").pid);
-  WAIT_FOR(has_state(gone, 'Z'));
-  write_table();
+  enlist("first", getpid());
+  int other = open("/dev/ptmx", O_RDWR | O_NOCTTY);  // so that the lowest number is free at the restart
+  start_shell(0);
+  start_shell(1);
+  close(other);
+  make_orphan("orphan", 0);
+  make_orphan("daemon", 1);
+  if (fork() == 0) reap_others();
+  tree_await("subreaper");
+  if (fork() == 0) have_threads();
+  tree_await("threads");
+  make_zombies();
+  make_leaderless_group();
+  await_looks();
+  look_first();
+}
+
+static void name_terminals(void) {
+  for (int i = 0; i < kTerminals; ++i) {
+    struct stat st;
+    EXPECT_EQ(fstat(slave[i], &st), 0);
+    EXPECT_EQ(ioctl(slave[i], TIOCGWINSZ, &(struct winsize){0}), 0);
+    atomic_store(&shared->terminal[i], (int)st.st_rdev);
+    if (have_file("own-terminals")) EXPECT_EQ((int)st.st_rdev, first_number[i]);
+  }
+}
+
+/// Those that were stopped stop again when the others run already; only their parent waits for it.
+static void await_stopped(void) {
+  for (int i = 0; i < atomic_load(&shared->count); ++i)
+    if (!strcmp(shared->all[i].name, "stopped") || !strcmp(shared->all[i].name, "reader")) await_state(shared->all[i].pid, 'T');
 }
 
 static void verify(void) {
-  char text[32], answer[32];
-  count_on();
-  compare();
+  name_terminals();
+  await_stopped();
   tree_ask_all();
-  snprintf(text, sizeof text, "word %d\n", generation);
-  snprintf(answer, sizeof answer, "got-word %d\r\n", generation);
-  type(text);
-  shows(answer);
+  look_again();
 }

@@ -28,7 +28,7 @@ static void end_as(int i) {
   _exit(40 + i);
 }
 
-static int end_with_signal(void* unused) {
+static int end_with_signal(void *unused) {
   (void)unused;
   end_as(5);
   return 0;
