@@ -108,7 +108,7 @@ def on_max(lab, subjects):
         lab.moves("mig move of threads: there and back, twice", moved_to_and_fro, here, there, "thread_many", v3)
         lab.moves("mig move of a shell's whole tree: there and back", moved_to_and_fro, here, there, "tree_shell", v3, 1)
         lab.moves("mig move of a program started without --cpu: refused, it goes on here", move_refused, here, there, "mem_anonymous",
-                  ["MIG0100", "avx512f"])
+                  ["cpu of there", "avx512f"])
         for name in subjects:
             lab.claim(f"{name}: there and back, twice", to_and_fro, here, there, name, v3)
         lab.suite(there)
