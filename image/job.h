@@ -102,6 +102,7 @@ constexpr uint32_t kMemberStopped = 4;    ///< it was stopped (Ctrl-Z) when the 
 constexpr uint32_t kMemberAsked = 8;      ///< a request came while it executed: it asks itself again afterwards
 constexpr uint32_t kMemberLeft = 16;      ///< it has ended; the entry waits for its children to enter
 constexpr uint32_t kMemberStops = 32;     ///< it stops again at the end of the cut
+constexpr uint32_t kMemberConfined = 64;  ///< it has a seccomp filter of its own: a signal to it may be its end
 constexpr uint32_t kMemberUntoldUnit = 1 << 8;
 constexpr uint32_t kMemberUntold =
     0x7f * kMemberUntoldUnit;  ///< signal that stopped or continued it, and that its parent has not waited for

@@ -13,6 +13,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/executing.h"
 #include "preload/file_limit.h"
@@ -62,6 +63,7 @@ bool adopt_own_entry(Member* m) {
   if (load(&state.job->ids.moved)) adopt_own_ids(m->vpid, m->vppid);
   else use_id_space();
   state.member = static_cast<int32_t>(m - state.job->members);
+  adopt_confinement(*m);
   return true;
 }
 
@@ -108,7 +110,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = 0;
+  m.flags = is_confined() ? kMemberConfined : 0;
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }

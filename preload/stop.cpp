@@ -29,6 +29,7 @@
 #include "preload/calls.h"
 #include "preload/checkpoint.h"
 #include "preload/child_waits.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
@@ -370,6 +371,7 @@ bool is_withdrawn(const siginfo_t* info) {
 
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
+  if (is_confined()) return nullptr;
   if (info->si_code == SI_TIMER && info->si_timerid != state.period_timer) sys(__NR_timer_delete, info->si_timerid);
   if (is_withdrawn(info) || is_late(info)) {
     stay_stopped();
