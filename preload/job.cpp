@@ -21,6 +21,7 @@
 #include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/process.h"
+#include "preload/sockets.h"
 #include "preload/standard.h"
 #include "preload/start.h"
 
@@ -364,6 +365,7 @@ MIG_START void leave_job() {
 }
 
 void end_process() {
+  end_connections_at_once();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);
