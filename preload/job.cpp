@@ -13,6 +13,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/executing.h"
 #include "preload/file_limit.h"
@@ -21,6 +22,7 @@
 #include "preload/late.h"
 #include "preload/named_memory.h"
 #include "preload/process.h"
+#include "preload/sockets.h"
 #include "preload/standard.h"
 #include "preload/start.h"
 
@@ -65,6 +67,7 @@ bool adopt_own_entry(Member* m) {
   use_id_space();
   if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
+  adopt_confinement(*m);
   return true;
 }
 
@@ -120,7 +123,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = state.landlocked ? kMemberLandlocked : 0;
+  m.flags = (state.landlocked ? kMemberLandlocked : 0) | (is_confined() ? kMemberConfined : 0);
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -383,6 +386,7 @@ MIG_START void leave_job() {
 
 void end_process() {
   remove_taken_along();
+  end_connections_at_once();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);

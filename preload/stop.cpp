@@ -29,6 +29,7 @@
 #include "preload/calls.h"
 #include "preload/checkpoint.h"
 #include "preload/child_waits.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
@@ -393,7 +394,7 @@ void delete_timer_of(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now. A child of vfork, which has
 /// its parent's memory, takes none.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
-  if (!is_own_process()) return nullptr;
+  if (!is_own_process() || is_confined()) return nullptr;
   delete_timer_of(info);
   if (is_tick(info) && !keeps_period()) return nullptr;
   if (is_withdrawn(info) || is_late(info)) {

@@ -98,15 +98,15 @@ def on_max(lab, subjects):
         v3 = ("--cpu", "x86-64-v3")
         lab.claim("a Python program born here: there and back, three times", python_to_and_fro, here, there, "born-here", v3)
         lab.claim("a Python program born there: here and back, three times", python_to_and_fro, there, here, "born-there", v3)
-        lab.claim("a shell's whole tree born here: there and back, three times", to_and_fro, here, there, "tree_shell", v3, 3)
-        lab.claim("a shell's whole tree born there: here and back, three times", to_and_fro, there, here, "tree_shell", v3, 3)
+        lab.claim("a shell's whole tree born here: there and back, three times", to_and_fro, here, there, "tree_interactive", v3, 3)
+        lab.claim("a shell's whole tree born there: here and back, three times", to_and_fro, there, here, "tree_interactive", v3, 3)
         lab.claim("AVX-512 registers in use: refused by name", refused, here, there, "thread_registers", v3, ["MIG0100", "AVX-512"], "thread_registers")
         lab.claim("a guard region: refused by name", refused, here, there, "mem_guard", v3, ["MIG0105", "guard region", "6.13"], "mem_guard")
         lab.claim("sealed memory: refused by name", refused, here, there, "mem_sealed", v3, ["MIG0105", "mseal"], "mem_sealed")
         lab.moves("mig move of a process born here: there and back, twice", moved_to_and_fro, here, there, "mem_anonymous", v3)
         lab.moves("mig move of a process born there: here and back, twice", moved_to_and_fro, there, here, "mem_anonymous", v3)
         lab.moves("mig move of threads: there and back, twice", moved_to_and_fro, here, there, "thread_many", v3)
-        lab.moves("mig move of a shell's whole tree: there and back", moved_to_and_fro, here, there, "tree_shell", v3, 1)
+        lab.moves("mig move of a shell's whole tree: there and back", moved_to_and_fro, here, there, "tree_interactive", v3, 1)
         lab.moves("mig move of a program started without --cpu: refused, it goes on here", move_refused, here, there, "mem_anonymous",
                   ["cpu of there", "avx512f"])
         for name in subjects:
@@ -122,7 +122,7 @@ def on_nehalem(lab, subjects):
                   ["MIG0100", "avx2", "avx512f", "--cpu x86-64-v2"])
         lab.claim("started with --cpu x86-64-v2: there and back, three times", python_to_and_fro, here, there, "v2-here", v2)
         lab.claim("born there: here and back, three times", python_to_and_fro, there, here, "v2-there", v2)
-        lab.claim("a shell's whole tree: there and back", to_and_fro, here, there, "tree_shell", v2, 1)
+        lab.claim("a shell's whole tree: there and back", to_and_fro, here, there, "tree_interactive", v2, 1)
         lab.claim("AVX registers in use: refused by name", refused, here, there, "thread_registers", v2, ["MIG0100", "AVX"], "thread_registers")
         lab.claim("AVX registers in use under a signal handler: refused by name", refused, here, there, "signal_frames", v2, ["MIG0100", "AVX"],
                   "signal_frames")
