@@ -105,7 +105,8 @@ constexpr uint32_t kMemberFixedParent =
     128;  ///< its parent is outside the job: `vppid` is the number of the one that it had at first
 constexpr uint32_t kMemberUntoldUnit = 1 << 8;
 constexpr uint32_t kMemberUntold =
-    0x7f * kMemberUntoldUnit;  ///< signal that stopped or continued it, and that its parent has not waited for
+    0x7f * kMemberUntoldUnit;                  ///< signal that stopped or continued it, and that its parent has not waited for
+constexpr uint32_t kMemberConfined = 1 << 15;  ///< it has a seccomp filter of its own: a signal to it may be its end
 constexpr uint32_t kMemberBirth =
     1 << 16;  ///< one child that it has forked, or is about to, and that has not entered; counts in the bits from here
 

@@ -181,10 +181,10 @@ bool is_stranger(const Member& m, int32_t pid) {
   return process_stat(pid).start == load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal);
 }
 
-bool refuse_member(const Member& m, const char* cause) {
+bool refuse_member(const Member& m, const char* cause, Error code = Error::kThreadDoesNotStop) {
   char object[64];
   Text(object) << "process " << m.vpid;
-  return refuse(Error::kThreadDoesNotStop, object, cause);
+  return refuse(code, object, cause);
 }
 
 /// A dead process stands for its children until they have entered, but not for ever: one may have been killed before.
@@ -223,6 +223,16 @@ void signal_again() {
   }
 }
 
+/// Signalling it could be its end.
+bool refuse_confined() {
+  for (uint32_t i = 0; i < member_count(); ++i)
+    if (const Member& m = state.job->members[i];
+        (load(&m.flags) & kMemberConfined) && is_other(i) && is_process_alive(m.pid, load_start(m)))
+      return refuse_member(m, "it runs under a seccomp filter, which no ordinary user can read or restore",
+                           Error::kUnsupportedSetting);
+  return true;
+}
+
 bool stop_members() {
   int64_t limit = cut().limit > 0 ? cut().limit : state.stop_limit;
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
@@ -230,6 +240,7 @@ bool stop_members() {
   bool thorough = false;
   for (;;) {
     uint32_t seen = load(&cut().changes), first = 0;
+    if (!refuse_confined()) return false;
     if (!look(thorough, first) && !look(true, first)) return !has_failed();
     if (has_failed()) return false;
     thorough = futex_wait(&cut().changes, seen, kLook, true) == -ETIMEDOUT;

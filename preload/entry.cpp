@@ -8,6 +8,7 @@
 #include "image/base/clock.h"
 #include "image/base/file.h"
 #include "image/base/text.h"
+#include "preload/confined.h"
 #include "preload/cover.h"
 #include "preload/hidden_signal.h"
 #include "preload/ids.h"
@@ -109,7 +110,7 @@ __attribute__((constructor)) MIG_START void enter() {
 }
 
 __attribute__((destructor)) MIG_START void leave() {
-  if (!state.active || !is_own_process()) return;
+  if (!state.active || is_confined() || !is_own_process()) return;
   give_up_shared_mutexes();
   leave_job_at_end();
 }

@@ -7,6 +7,9 @@
 // fails although it did not in the first one ends the process, as in libc: half a change of privilege is none.
 #include "preload/errand.h"
 
+#include <errno.h>
+#include <sched.h>
+
 #include "preload/ids.h"
 #include "preload/state.h"
 #include "preload/stop.h"
@@ -37,6 +40,11 @@ void ask_self() {
   sys(__NR_rt_tgsigqueueinfo, sys(__NR_getpid), sys(__NR_gettid), state.signal, &info);
 }
 
+/// unshare(2): it does nothing, and only for a process of one thread. Works without /proc, as after chroot.
+bool is_only_thread() {
+  return sys(__NR_unshare, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD) == 0;
+}
+
 }  // namespace
 
 bool is_errand(const siginfo_t* info) {
@@ -44,10 +52,14 @@ bool is_errand(const siginfo_t* info) {
 }
 
 void lead_errand() {
+  state.failure = {};
   if (stop_threads()) {
     errand.result = call(errand);
     errand.done = true;
     if (failed(errand.result)) errand.number = 0;
+  } else if (state.failure.error == Error::kPendingLost) {  // its threads cannot be found
+    errand.result = -EAGAIN;
+    errand.done = true;
   }
   release_threads();
   errand.number = 0;
@@ -59,6 +71,7 @@ void run_errand() {
 }
 
 long in_every_thread(long number, long a, long b, long c) {
+  if (is_only_thread()) return sys(number, a, b, c);
   while (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE)) sys(__NR_sched_yield);
   long result;
   do {  // a checkpoint may be under way, or a thread may not stop in time

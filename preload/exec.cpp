@@ -19,7 +19,7 @@ namespace {
 /// The environment covers the program already.
 long execute_covered(const char* path, char* const argv[], char* const environment[]) {
   auto call = [&](int, const char* real) {
-    Executing executing(exec_target(AT_FDCWD, real, 0));
+    Executing executing(AT_FDCWD, real, 0);
     return sys(__NR_execve, real, argv, environment);
   };
   return with_program(AT_FDCWD, path, call);
@@ -83,7 +83,7 @@ MIG_START long execute(const char* path, char* const argv[], char* const environ
 long execute_at(int directory, const char* path, char* const argv[], char* const environment[], int flags) {
   return with_cover(environment, [&](char* const* covered) {
     auto call = [&](int from, const char* real) {
-      Executing executing(exec_target(from, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
+      Executing executing(from, real, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
       return sys(__NR_execveat, from, real, argv, covered, flags);
     };
     return with_program(directory, path, call);

@@ -37,11 +37,11 @@ uint64_t request_signals() {
 
 }  // namespace
 
-MIG_START Executing::Executing(ExecTarget target) : target_(target) {
-  if (target_ == ExecTarget::kNone || !state.active || !state.job || state.member < 0 || !is_own_process()) {
-    target_ = ExecTarget::kNone;
-    return;
-  }
+/// In a child of vfork the program is not even looked at.
+MIG_START Executing::Executing(int directory, const char* path, int flags) : target_(ExecTarget::kNone) {
+  if (!state.active || !state.job || state.member < 0 || !is_own_process()) return;
+  target_ = exec_target(directory, path, flags);
+  if (target_ == ExecTarget::kNone) return;
   claim_stop();
   if (target_ == ExecTarget::kUncovered) {
     leave_job();

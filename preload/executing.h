@@ -10,7 +10,7 @@ namespace mig {
 /// For the time of an exec call. What it did is undone when the call comes back.
 class Executing {
  public:
-  explicit Executing(ExecTarget target);
+  Executing(int directory, const char* path, int flags);
   ~Executing();
   Executing(const Executing&) = delete;
   Executing& operator=(const Executing&) = delete;

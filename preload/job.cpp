@@ -13,6 +13,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "image/publish.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/executing.h"
 #include "preload/file_limit.h"
@@ -21,6 +22,7 @@
 #include "preload/late.h"
 #include "preload/named_memory.h"
 #include "preload/process.h"
+#include "preload/sockets.h"
 #include "preload/standard.h"
 #include "preload/start.h"
 
@@ -65,6 +67,7 @@ bool adopt_own_entry(Member* m) {
   use_id_space();
   if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
   state.member = static_cast<int32_t>(m - state.job->members);
+  adopt_confinement(*m);
   return true;
 }
 
@@ -76,18 +79,19 @@ MIG_START bool is_parent_landlocked() {
   return false;
 }
 
-bool claim(Member& m, bool of_the_dead) {
+bool claim(Member& m, int32_t pid, bool of_the_dead) {
   if (of_the_dead && m.pid > 0 && !is_alive(m.pid)) free_entry(m, m.pid);
   int32_t none = 0;
-  return __atomic_compare_exchange_n(&m.pid, &none, own_real_pid(), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return __atomic_compare_exchange_n(&m.pid, &none, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /// A place for this process, looked for from `first` on: a free one if there is one near, else also that of a process
 /// that was killed. Place 0 is the first program's for ever.
 int32_t claim_entry(int32_t first) {
+  int32_t pid = own_real_pid();
   for (int32_t n = 0; n < kMaxMembers; ++n) {
     int32_t at = (first + n) % kMaxMembers;
-    if ((at || !first) && claim(state.job->members[at], n >= kPassedOver)) return at;
+    if ((at || !first) && claim(state.job->members[at], pid, n >= kPassedOver)) return at;
   }
   return -1;
 }
@@ -119,7 +123,7 @@ MIG_START void enter_member(int32_t first) {
   Member& m = state.job->members[state.member];
   m.vpid = state.vpid, m.vppid = state.vppid;
   m.vpgid = m.vsid = 0;
-  m.flags = state.landlocked ? kMemberLandlocked : 0;
+  m.flags = (state.landlocked ? kMemberLandlocked : 0) | (is_confined() ? kMemberConfined : 0);
   m.progress = 0;
   __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
 }
@@ -279,7 +283,7 @@ bool is_over() {
 void take_own_number() {
   if (ids.space) return;
   use_id_space();
-  forget_own_ids();
+  if (ids.moved) forget_own_ids();
 }
 
 void enter_or_make(int32_t first) {
@@ -382,6 +386,7 @@ MIG_START void leave_job() {
 
 void end_process() {
   remove_taken_along();
+  end_connections_at_once();
   leave_job();
   for (;;) {
     sys(__NR_kill, sys(__NR_getpid), SIGKILL);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -177,10 +178,23 @@ ObjectName end_of_connection(const Address& own, const Address& peer) {
   return {XXH3_64bits_withSeed(both, sizeof both, 1), XXH3_64bits(both, sizeof both)};
 }
 
+bool is_tcp(int fd) {
+  int family = option(fd, SOL_SOCKET, SO_DOMAIN);
+  return (family == AF_INET || family == AF_INET6) && option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
 /// Bytes that the other end's window had no room for: nobody can read them.
 bool has_unsent(int fd) {
   int bytes = 0;
   return sys(__NR_ioctl, fd, 0x894b /* SIOCOUTQNSD */, &bytes) < 0 || bytes > 0;
+}
+
+/// What waits only to be sent together with more (Nagle's algorithm, TCP_CORK) is sent by setting TCP_NODELAY, see tcp(7).
+void send_held_back(int fd) {
+  if (!has_unsent(fd)) return;
+  int on = 1, was = option(fd, IPPROTO_TCP, TCP_NODELAY);
+  sys(__NR_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (was == 0) sys(__NR_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &was, sizeof was);
 }
 
 bool save_tcp_pair(Saving& saving, OpenDescription& d, uint64_t peer, uint32_t tcp_state) {
@@ -205,8 +219,16 @@ uint64_t tcp_peer_inside(const OpenDescription& d, uint32_t tcp_state) {
 }
 
 bool enter_tcp(const OpenDescription& d) {
-  if (!is_whole(d, tcp_info(d.fd).state)) return true;
+  uint32_t tcp_state = tcp_info(d.fd).state;
+  if (tcp_state == kEstablished || tcp_state == kCloseWait) send_held_back(d.fd);
+  if (!is_whole(d, tcp_state)) return true;
   return note_object(end_of_connection(address(d.fd, false), address(d.fd, true)), kHasSocket, d.record.inode);
+}
+
+bool is_to_this_address(int fd) {
+  uint32_t s = tcp_info(fd).state;
+  Endpoint own = endpoint(address(fd, false)), peer = endpoint(address(fd, true));
+  return (s == kEstablished || s == kFinWait2 || s == kCloseWait) && !memcmp(&own.address, &peer.address, sizeof own.address);
 }
 
 bool save_tcp(Saving& saving, OpenDescription& d) {
@@ -255,10 +277,19 @@ constexpr Refused kRefused[] = {
 }  // namespace
 
 bool enter_socket(const OpenDescription& d) {
-  int family = option(d.fd, SOL_SOCKET, SO_DOMAIN);
-  if (family == AF_UNIX) return note_object(object_of(d), kHasSocket);
-  bool tcp = (family == AF_INET || family == AF_INET6) && option(d.fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
-  return !tcp || enter_tcp(d);
+  if (option(d.fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX) return note_object(object_of(d), kHasSocket);
+  return !is_tcp(d.fd) || enter_tcp(d);
+}
+
+void end_connections_at_once() {
+  ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+  if (!dir.ok()) return;
+  each_entry(dir.get(), [](const char* name, unsigned char) {
+    auto fd = static_cast<int32_t>(Scan(name).number());
+    linger none{1, 0};
+    if (is_tcp(fd) && is_to_this_address(fd)) sys(__NR_setsockopt, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    return true;
+  });
 }
 
 bool save_socket(Saving& saving, OpenDescription& d) {

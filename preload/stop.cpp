@@ -29,6 +29,7 @@
 #include "preload/calls.h"
 #include "preload/checkpoint.h"
 #include "preload/child_waits.h"
+#include "preload/confined.h"
 #include "preload/cut.h"
 #include "preload/errand.h"
 #include "preload/executing.h"
@@ -213,7 +214,7 @@ long pass(int task_dir, Targets& targets) {
     }
     if (t->settled) return true;
     if (!t->signalled) {
-      if (char letter = tid == main ? thread_state(tid) : 0; letter == 'Z' || letter == 'X') {
+      if (char letter = tid == main ? thread_state(tid) : '\0'; letter == 'Z' || letter == 'X') {
         t->settled = 1;
         take_dead_main(tid);
         return true;
@@ -393,7 +394,7 @@ void delete_timer_of(const siginfo_t* info) {
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now. A child of vfork, which has
 /// its parent's memory, takes none.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
-  if (!is_own_process()) return nullptr;
+  if (!is_own_process() || is_confined()) return nullptr;
   delete_timer_of(info);
   if (is_tick(info) && !keeps_period()) return nullptr;
   if (is_withdrawn(info) || is_late(info)) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "preload/confined.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
@@ -16,7 +17,7 @@ namespace {
 Hook<void (*)(int)> original_quick_exit("quick_exit");  // without `noreturn`, which a compiler may count as part of the type
 
 void leave_at_once() {
-  if (!state.active || !is_own_process()) return;
+  if (!state.active || is_confined() || !is_own_process()) return;
   give_up_shared_mutexes();
   leave_job_at_end();
 }

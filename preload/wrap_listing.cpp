@@ -80,7 +80,7 @@ struct Entries {
 
   bool add(const Entry& e) {
     if ((count & (count - 1)) == 0) {
-      void* more = realloc(list, (count ? 2 * count : 1) * sizeof *list);
+      void* more = realloc(list, (count ? 2 * count : 1) * sizeof(void*));
       if (!more) return false;
       list = static_cast<Entry**>(more);
     }
@@ -108,7 +108,7 @@ int scan(DIR* d, Entry* read(DIR*), Entry*** list, int (*choose)(const Entry*), 
   closedir(d);
   if (!ok) return found.fail();
   if (compare && found.count)
-    qsort(found.list, found.count, sizeof *found.list, reinterpret_cast<int (*)(const void*, const void*)>(compare));
+    qsort(found.list, found.count, sizeof(void*), reinterpret_cast<int (*)(const void*, const void*)>(compare));
   *list = found.list;
   return static_cast<int>(found.count);
 }

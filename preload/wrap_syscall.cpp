@@ -4,11 +4,13 @@
 #undef _FILE_OFFSET_BITS
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -19,6 +21,7 @@
 
 #include "preload/child_waits.h"
 #include "preload/children.h"
+#include "preload/confined.h"
 #include "preload/exec.h"
 #include "preload/handlers.h"
 #include "preload/hidden_signal.h"
@@ -129,6 +132,8 @@ constexpr int kOtherNumbers[] = {
     __NR_semctl,
     __NR_timer_create,
     kLandlockRestrictSelf,
+    __NR_prctl,
+    __NR_seccomp,
 };
 
 struct Numbers {
@@ -326,6 +331,12 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
     case __NR_timer_create: return with_errno(create_timer(a, reinterpret_cast<const sigevent*>(b), c));
     case __NR_execve: return with_errno(execute(reinterpret_cast<const char*>(a), words(b), words(c)));
     case __NR_execveat: return with_errno(execute_at(i32(a), reinterpret_cast<const char*>(b), words(c), words(d), i32(e)));
+    case __NR_prctl:
+      if (a != PR_SET_SECCOMP) break;
+      return with_errno(confine(number, a, b, c, d, e));
+    case __NR_seccomp:
+      if (a > SECCOMP_SET_MODE_FILTER) break;
+      return with_errno(confine(number, a, b, c, d, e));
     case __NR_fork:
     case __NR_clone:
     case __NR_clone3: return with_errno(fork_by(number, a, b, c, d, e));

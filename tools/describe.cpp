@@ -132,7 +132,8 @@ Json describe_description(const DescriptionRecord& d, const RecordHeader* h) {
             {"flags", open_flag_words(d.open_flags)},
             {"position", d.position}};
   if (d.size) j["size"] = d.size;
-  if (d.flags & kDescriptionUnlinked) j["unlinked"] = true;
+  if (d.flags & kDescriptionNamed) j["named_memory"] = true;
+  else if (d.flags & kDescriptionUnlinked) j["unlinked"] = true;
   if (d.flags & kDescriptionWritten) j["written"] = true;
   if (d.owner) j["owner"] = d.owner;
   if (d.owner_signal) j["owner_signal"] = signal_name(d.owner_signal);

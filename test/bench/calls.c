@@ -82,9 +82,9 @@ static void do_kill(void) { kill(getpid(), SIGUSR2); }
 /// A child that ignores it.
 static void do_kill_child(void) {
   static pid_t child;
+  if (!child) signal(SIGUSR1, SIG_IGN);
   if (!child && !(child = fork())) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGUSR1, SIG_IGN);
     for (;;) pause();
   }
   sink += kill(child, SIGUSR1);
@@ -98,7 +98,7 @@ static const struct {
              {"read", do_read, 20000},          {"sigaction", do_sigaction, 20000}, {"sigprocmask", do_sigprocmask, 20000}, {"poll", do_poll, 20000},
              {"pipe-transfer", do_pipe, 10000}, {"pipe-create", do_pipe_create, 3000}, {"clock_gettime", do_clock, 50000}, {"clock_gettime-real", do_clock_real, 50000},
              {"mutex", do_mutex, 100000},       {"malloc", do_malloc, 100000},  {"mmap-munmap", do_mmap, 5000},    {"thread", do_thread, 500},
-             {"kill-self", do_kill, 5000},      {"kill-child", do_kill_child, 20000}};
+             {"kill-self", do_kill, 5000},      {"kill-child", do_kill_child, 2000}};
 
 static double now(void) {
   struct timespec t;

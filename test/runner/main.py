@@ -109,7 +109,7 @@ def work(test, options, directory):
         text = traceback.format_exc() + case.report()
     signal.setitimer(signal.ITIMER_REAL, 0)
     case.clean()
-    left = host.end_descendants()
+    left = host.end_descendants(5 * options.patience)
     if left and status == "passed":
         status, text = "failed", f"processes that would not die: {left}"
     (directory / "result.json").write_text(json.dumps({"status": status, "text": text}))
