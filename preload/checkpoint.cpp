@@ -128,6 +128,7 @@ bool save_image(ImagePlace& place, const Request& request, int64_t began) {
   }
   ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
   if (role() == Role::kFollows) ok = ok && leave_member_part(bytes);
+  if (!ok) tell_failure();
   if (!ok || role() == Role::kFollows) close_shared_table();
   if (!ok) discard_write_signals();
   ok = all_saved(ok, bytes);
@@ -163,6 +164,7 @@ bool check_members() {
   ok = ok && make_common_table(directory);
   begin_saving();
   ok = ok && open_common_table(directory) && write_check(directory.get());
+  if (!ok) tell_failure();
   close_shared_table();
   ok = all_saved(ok, 0);
   release_files();

@@ -473,6 +473,10 @@ bool enter_place(ImagePlace& place) {
   return place.directory.ok() || refuse_errno(Error::kNotWritable, place.partial, "open", -place.directory.error());
 }
 
+void tell_failure() {
+  if (has_job() && company) fail_cut();
+}
+
 bool all_saved(bool ok, uint64_t bytes) {
   if (!has_job()) return ok;
   __atomic_fetch_add(&cut().bytes, bytes, __ATOMIC_ACQ_REL);

@@ -34,6 +34,9 @@ void begin_saving();
 /// The others: there.
 bool enter_place(ImagePlace& place);
 
+/// This process cannot be saved: before it leaves the others waiting, who would tell that instead of the cause.
+void tell_failure();
+
 /// This process's file of so many bytes is written, or not (`ok`). The leader waits for all files; true: all are there.
 bool all_saved(bool ok, uint64_t bytes);
 
