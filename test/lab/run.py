@@ -126,7 +126,7 @@ def on_nehalem(lab, subjects):
         lab.claim("AVX registers in use: refused by name", refused, here, there, "thread_registers", v2, ["MIG0100", "AVX"], "thread_registers")
         lab.claim("AVX registers in use under a signal handler: refused by name", refused, here, there, "signal_frames", v2, ["MIG0100", "AVX"],
                   "signal_frames")
-        lab.moves("mig move: there and back, twice", moved_to_and_fro, here, there, "timerfd", v2)
+        lab.moves("mig move: there and back, twice", moved_to_and_fro, here, there, "mem_anonymous", v2)
         for name in subjects:
             lab.claim(f"{name}: there and back, twice", to_and_fro, here, there, name, v2)
         lab.suite(there)
