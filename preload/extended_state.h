@@ -6,4 +6,7 @@ namespace mig {
 
 bool save_extended_state(ImageWriter& writer);
 
+/// The CPU and the kernel have memory protection keys (pkeys(7)).
+bool has_protection_keys();
+
 }  // namespace mig

@@ -14,6 +14,7 @@
 #include "image/base/clock.h"
 #include "image/base/procfs.h"
 #include "image/base/text.h"
+#include "preload/extended_state.h"
 #include "preload/ids.h"
 #include "preload/membarrier.h"
 #include "preload/room.h"
@@ -74,9 +75,11 @@ struct Status {
   long seccomp;
 };
 
-/// Which protection keys the program has allocated: those that cannot be allocated now. Changes PKRU of this handler
+/// Which protection keys the program has allocated: those that cannot be allocated now. Without keys Linux 6.1 refuses the first
+/// pkey_alloc of a process for that reason, and the next ones as if all were taken. Changes PKRU of this handler
 /// only: the program's own returns with its signal frame.
 uint32_t protection_keys() {
+  if (!has_protection_keys()) return 0;
   long taken[16];
   int n = 0;
   uint32_t keys = 0xffff;

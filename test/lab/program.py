@@ -59,6 +59,8 @@ while True:
     before, monotonic, sleep = dict(ticks), time.monotonic(), time.monotonic()
     time.sleep(0.5)
     sleep = time.monotonic() - sleep
+    while min(ticks[k] - before[k] for k in ticks) < 3 and time.monotonic() < monotonic + 30:
+        time.sleep(0.05)
     answer = {"pid": os.getpid(), "rounds": list(rounds), "ticks": {k: ticks[k] - before[k] for k in ticks}, "time": time.time(),
               "monotonic": monotonic, "slept": sleep, "cpu": time.process_time(), "threads": threading.active_count(),
               "status_pid": int(open("/proc/self/status").read().split("Pid:")[1].split()[0]), "true": [chain_is_true(i) for i in range(3)],

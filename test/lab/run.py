@@ -105,7 +105,7 @@ def on_max(lab, subjects):
         lab.claim("sealed memory: refused by name", refused, here, there, "mem_sealed", v3, ["MIG0105", "mseal"], "mem_sealed")
         lab.moves("mig move of a process born here: there and back, twice", moved_to_and_fro, here, there, "mem_anonymous", v3)
         lab.moves("mig move of a process born there: here and back, twice", moved_to_and_fro, there, here, "mem_anonymous", v3)
-        lab.moves("mig move of threads: there and back, twice", moved_to_and_fro, here, there, "thread_many", v3)
+        lab.moves("mig move of threads: there and back, twice", moved_to_and_fro, here, there, "identity_threads", v3)
         lab.moves("mig move of a shell's whole tree: there and back", moved_to_and_fro, here, there, "tree_interactive", v3, 1)
         lab.moves("mig move of a program started without --cpu: refused, it goes on here", move_refused, here, there, "mem_anonymous",
                   ["cpu of there", "avx512f"])

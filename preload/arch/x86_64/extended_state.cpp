@@ -14,4 +14,8 @@ bool save_extended_state(ImageWriter& writer) {
                        sizeof layout.component - 2 * sizeof layout.component[0]);
 }
 
+bool has_protection_keys() {
+  return host_xstate_layout().has(kXstateKeys);
+}
+
 }  // namespace mig
