@@ -120,6 +120,8 @@ void look_at_file(Mapping& m) {
   r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
 }
 
+constexpr const char* kAsyncContext = "/[aio]";
+
 /// The kernel's own names for memory without a file.
 bool is_named_anonymous(const char* path) {
   return text_equal(path, "/dev/zero") || text_equal(path, "/dev/zero (deleted)") || text_starts(path, "/anon_hugepage");
@@ -137,6 +139,7 @@ void classify(Mapping& m) {
   }
   bool deleted = text_ends(m.path, " (deleted)");
   if (text_starts(m.path, "/SYSV")) set(MappingKind::kSystemV);
+  else if (text_starts(m.path, kAsyncContext)) set(MappingKind::kDevice);
   else if (text_starts(m.path, "/memfd:")) set(shared ? MappingKind::kMemfd : MappingKind::kFilePrivate);
   else if (is_named_anonymous(m.path)) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
   else if (text_starts(m.path, "/dev/") && !text_starts(m.path, "/dev/shm/") && !deleted) set(MappingKind::kDevice);
@@ -195,7 +198,10 @@ bool list_mappings(Mappings& mappings) {
 
 const char* mapping_problem(const Mapping& m) {
   switch (static_cast<MappingKind>(m.record.kind)) {
-    case MappingKind::kDevice: return "it is the memory of a device";
+    case MappingKind::kDevice:
+      return text_starts(m.path, kAsyncContext)
+                 ? "asynchronous I/O (io_setup) shares it with the kernel, which goes on with it by itself"
+                 : "it is the memory of a device";
     case MappingKind::kSystemV: return "System V shared memory outlives the process and is not saved yet";
     default: return nullptr;
   }

@@ -1,7 +1,6 @@
 // Relative timeouts over checkpoints: each wait lasts as long as was asked for, by the program's own clock; it neither
 // starts again nor ends early (an upper bound in real time, hence one of the long tests). Also by system calls of the program's own, with every register looked at afterwards.
 // mig-test: shaken timeout=90 long
-#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -14,7 +13,6 @@
 static const int64_t kTime = 3000000000;
 static const struct timespec span = {3, 0};
 static int quiet[2], epoll_fd, semaphore, word;
-static aio_context_t aio;
 
 static int timed_out(long n, int error) { return n < 0 && errno == error ? 0 : n < 0 ? errno : 1; }
 
@@ -86,10 +84,6 @@ static int do_semtimedop(void) {
   return timed_out(semtimedop(semaphore, &op, 1, &span), EAGAIN);
 }
 static int do_futex(void) { return timed_out(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &span, NULL, 0), ETIMEDOUT); }
-static int do_getevents(void) {
-  struct io_event e;
-  return syscall(SYS_io_getevents, aio, 1L, 1L, &e, &span) ? errno : 0;
-}
 
 static struct call {
   const char *name;
@@ -99,8 +93,8 @@ static struct call {
              {"clock_nanosleep", do_clock_nanosleep}, {"nanosleep by itself", do_raw_nanosleep}, {"poll", do_poll},
              {"ppoll", do_ppoll}, {"ppoll by itself", do_raw_ppoll}, {"select", do_select}, {"pselect", do_pselect},
              {"epoll_wait", do_epoll_wait}, {"epoll_pwait", do_epoll_pwait}, {"sigtimedwait", do_sigtimedwait},
-             {"futex", do_futex}, {"semtimedop", do_semtimedop}, {"io_getevents", do_getevents}};
-enum { kCount = sizeof calls / sizeof *calls, kRestorable = kCount - 2 };
+             {"futex", do_futex}, {"semtimedop", do_semtimedop}};
+enum { kCount = sizeof calls / sizeof *calls, kRestorable = kCount - 1 };
 static int count;
 
 static void *worker(void *argument) {
@@ -123,12 +117,11 @@ static void setup(void) {
   EXPECT(!pipe(quiet));
   epoll_fd = epoll_create1(0);
   count = kRestorable;
-  if (getenv("WITH_IPC")) {  // System V semaphores and AIO contexts: for a checkpoint without a restart
+  if (getenv("WITH_IPC")) {  // System V semaphores: for a checkpoint without a restart
     char line[64];
     semaphore = semget(IPC_PRIVATE, 1, 0600);
     snprintf(line, sizeof line, "-s %d\n", semaphore);
     put_file("ipc", line);
-    EXPECT(!syscall(SYS_io_setup, 4, &aio));
     count = kCount;
   }
   for (int i = 0; i < count; ++i) start_thread(worker, &calls[i]);
