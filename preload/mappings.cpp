@@ -127,6 +127,10 @@ bool is_named_anonymous(const char* path) {
   return text_equal(path, "/dev/zero") || text_equal(path, "/dev/zero (deleted)") || text_starts(path, "/anon_hugepage");
 }
 
+bool is_device(const char* path) {
+  return text_starts(path, "/dev/") && !text_starts(path, "/dev/shm/") && !text_ends(path, " (deleted)");
+}
+
 void classify(Mapping& m) {
   MappingRecord& r = m.record;
   bool shared = r.kind == static_cast<uint32_t>(MappingKind::kFileShared);
@@ -137,12 +141,10 @@ void classify(Mapping& m) {
     else set(MappingKind::kDevice);
     return;
   }
-  bool deleted = text_ends(m.path, " (deleted)");
   if (text_starts(m.path, "/SYSV")) set(MappingKind::kSystemV);
-  else if (text_starts(m.path, kAsyncContext)) set(MappingKind::kDevice);
   else if (text_starts(m.path, "/memfd:")) set(shared ? MappingKind::kMemfd : MappingKind::kFilePrivate);
   else if (is_named_anonymous(m.path)) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
-  else if (text_starts(m.path, "/dev/") && !text_starts(m.path, "/dev/shm/") && !deleted) set(MappingKind::kDevice);
+  else if (text_starts(m.path, kAsyncContext) || is_device(m.path)) set(MappingKind::kDevice);
   else {
     set(shared ? MappingKind::kFileShared : MappingKind::kFilePrivate);
     look_at_file(m);

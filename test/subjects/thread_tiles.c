@@ -24,9 +24,11 @@ __attribute__((target("amx-tile"))) static void compare(int who) {
   rounds[who]++;
 }
 
+/// Until it is told, once.
 static void hold(int who) {
   held[who] = 1;
   while (!leave[who]) __asm__ volatile("pause");
+  leave[who] = 0;
 }
 
 static void handler(int signal) {
@@ -73,7 +75,6 @@ static void verify(void) {
     long before = rounds[i];
     leave[i] = 1;
     WAIT_FOR(rounds[i] > before);
-    leave[i] = 0;
     WAIT_FOR(held[i]);
   }
   unsigned long permitted = 0;
