@@ -100,13 +100,16 @@ MIG_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
   return int_with_errno(execute_searched(file, words, environ));
 }
 
+static bool is_absolute(const char* path) {
+  return path && path[0] == '/';
+}
 MIG_EXPORT int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                            const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) {
   return with_cover(environment, [&](char* const* covered) {
     auto call = [&](int, const char* real) {
       return spawned(child, [&](pid_t* pid) { return original_posix_spawn(pid, real, actions, attributes, argv, covered); });
     };
-    return path && path[0] == '/' ? with_program(AT_FDCWD, path, call) : call(AT_FDCWD, path);
+    return is_absolute(path) ? with_program(AT_FDCWD, path, call) : call(AT_FDCWD, path);
   });
 }
 MIG_EXPORT int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,

@@ -6,7 +6,7 @@
 
 #include "tree.h"
 
-enum { kQueued, kHandled, kThread, kDirected, kRead, kFlows, kWindow = 64, kProgress = 10000 };
+enum { kQueued, kHandled, kThread, kDirected, kRead, kFlows, kWindow = 64, kProgress = 3000 };
 struct Shared {
   atomic_long sent[kFlows], taken[kFlows];
   atomic_int wrong;
@@ -94,10 +94,11 @@ static long send_one(int flow, long n) {
 static void *send_all(void *of) {
   int flow = (int)(long)of;
   for (long n = 0;;) {
-    while (n - atomic_load(&shared->taken[flow]) >= kWindow && !access(directory, F_OK)) usleep(50);
+    while (n - atomic_load(&shared->taken[flow]) >= kWindow && !access(directory, F_OK)) sleep_ms(1);
     if (access(directory, F_OK)) _exit(0);
     if (send_one(flow, n) == 0) atomic_store(&shared->sent[flow], ++n);
-    else if (errno != EAGAIN) complain("flow %d: sending failed with %s", flow, strerror(errno)), sleep_ms(10);
+    else if (errno == EAGAIN) sleep_ms(1);
+    else complain("flow %d: sending failed with %s", flow, strerror(errno)), sleep_ms(10);
   }
   return NULL;
 }
