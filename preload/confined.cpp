@@ -18,9 +18,11 @@ namespace {
 
 bool confined;
 
+/// A child of vfork has its parent's memory: what it does to itself is not the parent's.
 void enter_confinement(bool on) {
+  if (!is_own_process()) return;
   confined = on;
-  if (!state.job || state.member < 0 || !is_own_process()) return;
+  if (!state.job || state.member < 0) return;
   uint32_t* flags = &state.job->members[state.member].flags;
   if (on) __atomic_fetch_or(flags, kMemberConfined, __ATOMIC_ACQ_REL);
   else __atomic_fetch_and(flags, ~kMemberConfined, __ATOMIC_ACQ_REL);
