@@ -25,13 +25,11 @@ look() {
   section 'ps --ppid' ps && ps -o pid=,comm= --ppid $S,$B | grep -e sleep | sort -n
   section 'ps -eL' ps && ps -eLo pid=,lwp= | numbers
   section 'pgrep' pgrep && { pgrep -P $S -x sleep; pgrep -f 'sleep 4321' | numbers; pgrep -g 0 -x sleep | numbers; }
-  section 'pkill' pkill && { pkill -0 -P $B -x sleep; echo $?; }
   section 'pidof' pidof && pidof sleep | numbers
   section 'pstree' pstree && pstree -p $S | numbers
   section 'top' top && top -b -n1 -p $four | awk 'NR > 6 { print $1, $NF }' | sort -n
   section 'lsof' lsof && { lsof -t held | numbers; lsof -a -p $A -d cwd,txt -F pn; } 2>/dev/null
   section 'fuser' fuser && fuser held 2>/dev/null | numbers
-  section 'killall' killall && killall -v -0 sleep 2>&1 | numbers
   section 'find' find && { find /proc -maxdepth 1 -name $A; find /proc/$B/task -mindepth 1 -maxdepth 1; find /proc/$C -maxdepth 1 -name exe; } 2>/dev/null
   section 'ls' ls && { ls -d /proc/[0-9]* 2>/dev/null | numbers; ls /proc | numbers; ls -d /proc/$A; readlink /proc/$A/exe /proc/$B/exe /proc/$S/exe; }
   section 'cd' bash && (cd /proc && cat $A/comm && cd $B && cat comm && awk '{ print $1, $4 }' stat && readlink exe)
