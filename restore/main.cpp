@@ -8,6 +8,7 @@
 // before it.
 #include "image/base/clock.h"
 #include "image/resume.h"
+#include "restore/address_space.h"
 #include "restore/arch/x86_64/switch.h"
 #include "restore/birth.h"
 #include "restore/extended_state.h"
@@ -16,8 +17,10 @@
 #include "restore/home.h"
 #include "restore/image_file.h"
 #include "restore/job.h"
+#include "restore/mappings.h"
 #include "restore/meeting.h"
 #include "restore/memory.h"
+#include "restore/memory_settings.h"
 #include "restore/messages.h"
 #include "restore/options.h"
 #include "restore/plan.h"

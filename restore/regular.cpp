@@ -3,7 +3,7 @@
 // A file that the program only reads must be as it was (size and time). One that it writes may have grown since: it is
 // cut back at the commit to the length it had, and the tail is kept beside it (restore/tail.cpp). A nameless file is made
 // anew, nameless: by O_TMPFILE where it was, else where temporary files belong. Descriptions of one nameless file
-// share one, and so do its mappings (restore/memory.cpp).
+// share one, and so do its mappings (restore/mappings.cpp).
 #include "restore/regular.h"
 
 #include <errno.h>

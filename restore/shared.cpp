@@ -7,9 +7,9 @@
 
 #include "image/device.h"
 #include "restore/failure.h"
-#include "restore/memory.h"
 #include "restore/messages.h"
 #include "restore/pidfds.h"
+#include "restore/shared_memory.h"
 #include "restore/spread.h"
 
 namespace mig {

@@ -10,7 +10,7 @@
 #include "image/base/arena.h"
 #include "image/base/file.h"
 #include "restore/failure.h"
-#include "restore/memory.h"
+#include "restore/mappings.h"
 
 namespace mig {
 

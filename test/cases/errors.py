@@ -320,6 +320,14 @@ def flipped(case):
             raise Failure(f"byte {place} of the manifest ({text[place - 20:place + 20]!r}): {failure}")
 
 
+def flipped_large(case):
+    """In an image that several threads load."""
+    case.image = Running(case, "mem_large").image_of_dead()
+    size = core_of(case.image).stat().st_size
+    for place in (5000, size // 3, size // 2, size - 100000):
+        damaged(case, lambda image: flip(core_of(image), place))
+
+
 def junk(case):
     """Files that are no image at all."""
     case.image = Running(case).image_of_dead()
@@ -482,6 +490,6 @@ def explain(case):
 def tests(options):
     user = ORDINARY if os.geteuid() == 0 else None
     as_user = (no_such_job, job_gone, usage, two_at_once, mig_killed, job_killed, still_running, unwritable, file_limit, soft_file_limit, no_job_file, stopped_job, uninterruptible,
-               no_image, truncated, flipped, junk, file_missing, file_moved, output_cut, file_changed, port_taken, limit_lowered, late, explain)
+               no_image, truncated, flipped, flipped_large, junk, file_missing, file_moved, output_cut, file_changed, port_taken, limit_lowered, late, explain)
     found = [Test(f"error/{f.__name__}", f, user=user, timeout=90) for f in as_user]
     return found + [Test(f"error/{f.__name__}", f, timeout=90) for f in (wrong_user, no_space)]

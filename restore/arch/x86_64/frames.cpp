@@ -11,7 +11,7 @@
 #include <ucontext.h>
 
 #include "image/base/arch/x86_64/xstate.h"
-#include "restore/memory.h"
+#include "restore/mappings.h"
 
 namespace mig {
 namespace {
