@@ -1,6 +1,8 @@
 // A program's or library's pages are loaded from the image, unless the very file (size, time) is here: then it is mapped and
 // only the changed pages are loaded.
 //
+// Memory that is to have huge pages, or none, is told so before it is filled: they cannot be had, or got rid of, later.
+//
 // Older kernels: droppable memory becomes ordinary memory (its flags "wiped on fork" and "not dumped" are saved as such); that it
 // is never dropped is what the program would see on a host with enough memory.
 #include "restore/mappings.h"
@@ -36,6 +38,11 @@ void plan_mappings() {
   });
   add_used_ranges(image, taken);
   sort_ranges(taken.begin(), taken.size());
+}
+
+void choose_page_size(const MappingRecord& r) {
+  if (r.advice & kHugePage) sys(__NR_madvise, r.start, r.end - r.start, MADV_HUGEPAGE);
+  if (r.advice & kNoHugePage) sys(__NR_madvise, r.start, r.end - r.start, MADV_NOHUGEPAGE);
 }
 
 }  // namespace
@@ -82,6 +89,7 @@ void map_anonymous(const PlannedMapping& m) {
   long p = map((r.advice & kDroppable) ? kMapDroppable : MAP_PRIVATE);
   if (p == -EINVAL && (r.advice & kDroppable)) p = map(MAP_PRIVATE);
   if (failed(p)) mapping_failed(m, "map", p);
+  choose_page_size(r);
 }
 
 void map_file(const PlannedMapping& m, bool shared) {
