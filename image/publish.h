@@ -2,8 +2,12 @@
 //
 // Images stand in IMAGES/N, N counting from 1; while one is written it is IMAGES/.N.partial-PID. publish()
 // syncs every file of it, renames it into place and lets the symbolic link `latest` point at it. Whoever
-// loses power or is killed on the way leaves either the old state or the new one. Pruning renames a directory
-// out of sight before it removes it, so that no half-removed image is ever seen under a number.
+// loses power or is killed on the way leaves either the old state or the new one. (A `latest` that reached the disk before its
+// image did leads nowhere and is passed over.) Pruning renames a directory out of sight before it removes it, so that no
+// half-removed image is ever seen under a number.
+//
+// The disk is given all files before the first of them is waited for. File by file, each waits for a commit of its own of
+// the file system's journal: a few milliseconds, as long as writing ten megabytes takes.
 //
 // Freestanding, used by mig and, when no mig waits, by the library itself. Results: 0 or a negative error
 // number.
@@ -42,9 +46,21 @@ inline long sync_path(int dir, const char* name, int flags) {
   return fd.ok() ? sync_fd(fd.get()) : fd.get();
 }
 
+/// Lets the disk begin with what the files in the directory hold, and does not wait for it.
+inline void begin_sync(int dir) {
+  sys(__NR_lseek, dir, 0L, 0);
+  each_entry(dir, [&](const char* name, unsigned char) {
+    ScopedFd fd(open_at(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW));
+    if (fd.ok()) sys(__NR_sync_file_range, fd.get(), 0L, 0L, SYNC_FILE_RANGE_WRITE);
+    return true;
+  });
+  sys(__NR_lseek, dir, 0L, 0);
+}
+
 /// Syncs the files below the directory, then the directory itself.
 inline long sync_tree(int dir, int depth = 0) {
   long error = 0;
+  begin_sync(dir);
   long r = each_entry(dir, [&](const char* name, unsigned char) {
     ScopedFd sub(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (sub.ok() && depth < kPublishDepth) error = sync_tree(sub.get(), depth + 1);
@@ -161,9 +177,8 @@ inline long publish(const char* partial_dir, const char* final_dir, const char* 
   ScopedFd images(open_path(images_dir, O_RDONLY | O_DIRECTORY));
   if (!images.ok()) return images.get();
   if (long r = rename_new(partial_dir, final_dir); failed(r)) return r;
-  if (long r = sync_fd(images.get())) return r;
-  if (!image_number_of(final_dir)) return 0;
-  if (long r = point_latest(images.get()); failed(r)) return r;
+  if (image_number_of(final_dir))
+    if (long r = point_latest(images.get()); failed(r)) return r;
   return sync_fd(images.get());
 }
 
