@@ -135,7 +135,8 @@ enum class MappingKind : uint32_t {
   kSharedAnonymous = 4,  ///< a nameless object shared by every mapping with the same (device, inode)
   kMemfd = 5,
   kSystemV = 6,
-  kDevice = 7,  ///< /dev/zero and friends, mapped again by path
+  kDevice = 7,     ///< /dev/zero and friends, mapped again by path
+  kAsyncRing = 8,  ///< of a context of the kernel's asynchronous I/O, saved whole
 };
 
 /// What madvise(2), mlock(2) and mmap flags left on a mapping.

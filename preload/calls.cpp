@@ -19,7 +19,7 @@
 //     call after that handler. Calls with a mask of their own (sigsuspend, ppoll) look at what is pending under that mask
 //     by themselves, so for them only signals count that both masks let through;
 //   - write(2) to a pipe or socket of which a part was done: the rest is done too (no short count without a signal
-//     of the program's own).
+//     of the program's own). So it is with a wait for events of asynchronous I/O that has taken some of them.
 #include "preload/calls.h"
 
 #include <errno.h>
@@ -40,6 +40,7 @@ namespace mig {
 namespace {
 
 constexpr uint64_t kCodeWindow = 48;
+constexpr int64_t kPgetevents = 333;
 
 struct KernelAction {
   uint64_t handler, flags, restorer, mask;
@@ -151,9 +152,16 @@ bool is_partial(const Frame& frame, int64_t number) {
   return open_flags >= 0 && !(open_flags & O_NONBLOCK);
 }
 
+/// A wait for events has taken some, but not yet as many as it waits for.
+bool has_fewer_events(const Frame& frame, int64_t number) {
+  return (number == __NR_io_getevents || number == kPgetevents) && static_cast<uint64_t>(frame.result()) < frame.argument(1);
+}
+
 void continue_transfer(const Interruption& stop, Frame& frame) {
   int64_t number = ended_call(stop, frame);
-  if (is_partial(frame, number) && !handler_is_due(frame)) transfer_rest(frame, number);
+  if (handler_is_due(frame, own_mask(call_info(number), frame))) return;
+  if (is_partial(frame, number)) transfer_rest(frame, number);
+  else if (has_fewer_events(frame, number)) await_more_events(frame, number);
 }
 
 void continue_reentered(const Interruption& stop, Frame& frame, Reentry& r) {

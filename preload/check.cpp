@@ -11,6 +11,7 @@
 #include "image/base/futex.h"
 #include "image/base/text.h"
 #include "preload/api.h"
+#include "preload/async_contexts.h"
 #include "preload/cut.h"
 #include "preload/files.h"
 #include "preload/job.h"
@@ -97,6 +98,7 @@ bool write_check(int directory) {
   ImageWriter writer;
   if (checkpoints_forbidden()) findings.add("blocked", "the program", "it called mig_forbid()");
   if (!all_children_covered()) findings.add_failure();
+  if (!rest_async_contexts()) findings.add_failure();
   if (!save_process(writer)) findings.add_failure();
   check_threads(findings);
   Mappings mappings;

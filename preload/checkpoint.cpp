@@ -16,6 +16,7 @@
 #include "image/base/text.h"
 #include "image/publish.h"
 #include "preload/api.h"
+#include "preload/async_contexts.h"
 #include "preload/check.h"
 #include "preload/core_notes.h"
 #include "preload/cut.h"
@@ -194,7 +195,7 @@ void lead_checkpoint(ucontext_t* frame) {
   place.partial[0] = 0;
   bool only_look = request.from_mig && (request.flags & kRequestCheck);
   bool ok = room.ok() && (only_look || !forbidden()) && stop_threads() &&
-            (only_look || (!forbidden() && await_children(began + state.stop_limit)));
+            (only_look || (!forbidden() && await_children(began + state.stop_limit) && rest_async_contexts()));
   note_news();
   note_own_stop();
   ok = all_stopped(ok, request);

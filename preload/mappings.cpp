@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "image/base/async_ring.h"
 #include "image/base/text.h"
 #include "image/device.h"
+#include "preload/async_contexts.h"
 #include "preload/memory.h"
 #include "preload/regular.h"
 #include "preload/shared.h"
@@ -120,8 +122,6 @@ void look_at_file(Mapping& m) {
   r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
 }
 
-constexpr const char* kAsyncContext = "/[aio]";
-
 /// The kernel's own names for memory without a file.
 bool is_named_anonymous(const char* path) {
   return text_equal(path, "/dev/zero") || text_equal(path, "/dev/zero (deleted)") || text_starts(path, "/anon_hugepage");
@@ -144,7 +144,9 @@ void classify(Mapping& m) {
   if (text_starts(m.path, "/SYSV")) set(MappingKind::kSystemV);
   else if (text_starts(m.path, "/memfd:")) set(shared ? MappingKind::kMemfd : MappingKind::kFilePrivate);
   else if (is_named_anonymous(m.path)) set(shared ? MappingKind::kSharedAnonymous : MappingKind::kAnonymous);
-  else if (text_starts(m.path, kAsyncContext) || is_device(m.path)) set(MappingKind::kDevice);
+  else if (text_starts(m.path, kAsyncRingName))
+    set(is_async_ring(r.start, r.end - r.start) ? MappingKind::kAsyncRing : MappingKind::kSharedAnonymous);
+  else if (is_device(m.path)) set(MappingKind::kDevice);
   else {
     set(shared ? MappingKind::kFileShared : MappingKind::kFilePrivate);
     look_at_file(m);
@@ -200,10 +202,7 @@ bool list_mappings(Mappings& mappings) {
 
 const char* mapping_problem(const Mapping& m) {
   switch (static_cast<MappingKind>(m.record.kind)) {
-    case MappingKind::kDevice:
-      return text_starts(m.path, kAsyncContext)
-                 ? "asynchronous I/O (io_setup) shares it with the kernel, which goes on with it by itself"
-                 : "it is the memory of a device";
+    case MappingKind::kDevice: return "it is the memory of a device";
     case MappingKind::kSystemV: return "System V shared memory outlives the process and is not saved yet";
     default: return nullptr;
   }

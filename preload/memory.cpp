@@ -56,6 +56,7 @@ class MappingSaver {
         if (object_facts(object()) & kHasContents) break;  // by way of its descriptor
         [[fallthrough]];
       case MappingKind::kSharedAnonymous: r = save_shared(); break;
+      case MappingKind::kAsyncRing: r = save_run(r_.start, r_.end, 0); break;
       default: break;
     }
     return r < 0 ? r : close();

@@ -17,6 +17,7 @@
 #include "preload/reentry.h"
 
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -73,16 +74,40 @@ void aim(Frame& frame, Reentry& r) {
                                                 : reinterpret_cast<uint64_t>(&r.time));
 }
 
+void wait_until(Frame& frame, Reentry& r, int argument, int64_t deadline, bool milliseconds) {
+  r.argument = argument, r.deadline = deadline, r.milliseconds = milliseconds;
+  aim(frame, r);
+}
+
+bool has_parts(const Reentry& r) {
+  return r.kind == ReentryKind::kTransfer || r.kind == ReentryKind::kEvents;
+}
+
 void start(Frame& frame, const Reentry& r) {
   frame.set_result(r.number);
-  frame.set_pc(place(r.kind == ReentryKind::kTransfer ? mig_transfer : mig_reenter));
+  frame.set_pc(place(has_parts(r) ? mig_transfer : mig_reenter));
+}
+
+/// What is missing until the call returns by itself.
+uint64_t missing(const Frame& frame, const Reentry& r) {
+  return frame.argument(r.kind == ReentryKind::kEvents ? 1 : 2);
+}
+
+void take_part(Frame& frame, Reentry& r, uint64_t part) {
+  r.done += part;
+  frame.set_argument(2, frame.argument(2) - part);
+  if (r.kind == ReentryKind::kEvents) {
+    frame.set_argument(1, frame.argument(1) - part);
+    frame.set_argument(3, frame.argument(3) + part * sizeof(io_event));
+  } else {
+    frame.set_argument(1, frame.argument(1) + part);
+  }
 }
 
 void enter_until(Frame& frame, int64_t number, uint64_t pc, int argument, int64_t deadline, bool milliseconds) {
   Reentry* r = make_reentry(frame, ReentryKind::kRemaining, number, pc);
   if (!r) return rewind(frame, number, pc);
-  r->argument = argument, r->deadline = deadline, r->milliseconds = milliseconds;
-  aim(frame, *r);
+  wait_until(frame, *r, argument, deadline, milliseconds);
   start(frame, *r);
 }
 
@@ -166,14 +191,12 @@ bool is_behind_reentry(const Frame& frame) {
 
 void continue_reentry(const Interruption& stop, Frame& frame, Reentry& r) {
   if (is_behind_reentry(frame) && frame.result() != -EINTR) {
-    if (r.kind != ReentryKind::kTransfer || frame.result() <= 0) return;
-    auto more = static_cast<uint64_t>(frame.result());
-    if (more >= frame.argument(2)) return;
-    r.done += more;
-    frame.set_argument(1, frame.argument(1) + more);
-    frame.set_argument(2, frame.argument(2) - more);
+    if (!has_parts(r) || frame.result() <= 0) return;
+    auto part = static_cast<uint64_t>(frame.result());
+    if (part >= missing(frame, r)) return;
+    take_part(frame, r, part);
   }
-  if (r.kind == ReentryKind::kRemaining) aim(frame, r);
+  if (r.deadline) aim(frame, r);
   if (r.kind == ReentryKind::kUntil && stop.generation != state.generation) r.time = moved(r.time, -clock_step(r.clock));
   start(frame, r);
 }
@@ -200,12 +223,20 @@ void enter_again(const Interruption& stop, Frame& frame, int64_t number, uint64_
 }
 
 void transfer_rest(Frame& frame, int64_t number) {
-  auto done = static_cast<uint64_t>(frame.result());
   Reentry* r = make_reentry(frame, ReentryKind::kTransfer, number, frame.pc());
   if (!r) return;
-  r->done = done;
-  frame.set_argument(1, frame.argument(1) + done);
-  frame.set_argument(2, frame.argument(2) - done);
+  take_part(frame, *r, static_cast<uint64_t>(frame.result()));
+  start(frame, *r);
+}
+
+void await_more_events(Frame& frame, int64_t number) {
+  const CallInfo& info = *call_info(number);
+  auto timeout = reinterpret_cast<const timespec*>(frame.argument(info.argument));
+  const WaitNote* note = true_note(frame, number);
+  Reentry* r = make_reentry(frame, ReentryKind::kEvents, number, frame.pc());
+  if (!r) return;
+  take_part(frame, *r, static_cast<uint64_t>(frame.result()));
+  if (timeout && note) wait_until(frame, *r, info.argument, note->begin + nanoseconds(*timeout), false);
   start(frame, *r);
 }
 

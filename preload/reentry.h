@@ -9,7 +9,7 @@
 
 namespace mig {
 
-enum class ReentryKind : uint32_t { kRemaining, kUntil, kTransfer };
+enum class ReentryKind : uint32_t { kRemaining, kUntil, kTransfer, kEvents };
 
 /// One call being entered again. The first fields are known to arch/x86_64/reentry.S, which restores the
 /// registers from them; while the call lasts, rbx points here (the kernel preserves it).
@@ -18,12 +18,12 @@ struct Reentry {
   uint64_t rbx;      ///< the program's
   uint64_t pc;       ///< where the program goes on
   uint64_t used;
-  uint64_t done;  ///< bytes transferred by earlier parts of the call
+  uint64_t done;  ///< bytes transferred, or events taken, by earlier parts of the call
   ReentryKind kind;
   int32_t argument;  ///< index of the timeout
   int64_t number;
   uint64_t stack_pointer;
-  int64_t deadline;  ///< kRemaining: by the program's CLOCK_MONOTONIC
+  int64_t deadline;  ///< kRemaining, kEvents: by the program's CLOCK_MONOTONIC; 0: none is known
   long clock;        ///< kUntil
   timespec time;
   bool milliseconds;
@@ -41,6 +41,8 @@ void continue_reentry(const Interruption& stop, Frame& frame, Reentry& r);
 void enter_again(const Interruption& stop, Frame& frame, int64_t number, uint64_t pc);
 /// Makes the frame transfer the rest of which frame.result() bytes are done.
 void transfer_rest(Frame& frame, int64_t number);
+/// The same for a wait for events of asynchronous I/O that has got frame.result() of them, fewer than it waits for.
+void await_more_events(Frame& frame, int64_t number);
 
 /// After a restart: the deadlines that this thread's wrappers have noted, as the new kernel counts.
 void move_deadlines();

@@ -18,7 +18,8 @@ namespace {
 void make_mapping(size_t index) {
   const PlannedMapping& m = mappings[index];
   switch (m.kind()) {
-    case MappingKind::kAnonymous: return map_anonymous(m);
+    case MappingKind::kAnonymous:
+    case MappingKind::kAsyncRing: return map_anonymous(m);
     case MappingKind::kFilePrivate:
       if (m.from_file || !(m.record.flags & kMappingCarried)) return map_file(m, false);
       return map_anonymous(m);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "restore/async_rings.h"
 #include "restore/failure.h"
 #include "restore/mappings.h"
 #include "restore/options.h"
@@ -101,6 +102,8 @@ void set_bounds() {
 
 void finish_memory() {
   restore_protection_keys();
+  for (const PlannedMapping& m : mappings)
+    if (m.kind() == MappingKind::kAsyncRing) restore_async_ring(m.record);
   for (const PlannedMapping& m : mappings) finish_mapping(m);
   restore_guards();
   for (const PlannedMapping& m : mappings)

@@ -36,7 +36,7 @@ std::string join_bits(const Word (&table)[N], uint64_t bits, const char* separat
 }
 
 constexpr Word kMappingKinds[] = {{1, "anonymous"}, {2, "file-private"}, {3, "file-shared"}, {4, "shared-anonymous"},
-                                  {5, "memfd"},     {6, "system-v"},     {7, "device"}};
+                                  {5, "memfd"},     {6, "system-v"},     {7, "device"},      {8, "async-ring"}};
 
 constexpr Word kDescriptionKinds[] = {
     {1, "file"},         {2, "directory"},        {3, "device"},        {4, "terminal"},     {5, "pipe"},       {6, "fifo"},
