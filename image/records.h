@@ -357,8 +357,9 @@ struct SocketOptionRecord {
 /// Tail: a struct sockaddr.
 struct SocketAddressRecord {
   uint32_t description;
-  uint32_t peer;  ///< 0: its own (bind), 1: whom it is connected to
+  uint32_t peer;  ///< 0: its own (bind), 1: whom it is connected to, kAddressOfSender
 };
+constexpr uint32_t kAddressOfSender = 2;  ///< of the datagram in the ContentsRecord behind it
 
 struct EpollEntryRecord {
   uint32_t epoll;  ///< description

@@ -216,6 +216,25 @@ bool save_socket_queue(Saving& saving, OpenDescription& d) {
   return true;
 }
 
+/// An error that waits is the program's to be told of: a look at the queue would take it.
+bool save_datagrams(Saving& saving, OpenDescription& d) {
+  pollfd ready{d.fd, POLLIN, 0};
+  if (!owns(d) || sys(__NR_poll, &ready, 1, 0) != 1 || ready.revents & POLLERR || !(ready.revents & POLLIN)) return true;
+  carried(d, "with what waits in it");
+  if (saving.only_looking()) return true;
+  if (!have_buffer()) return false;
+  ScopedOption from_the_beginning(d.fd, SO_PEEK_OFF, 0);
+  for (;;) {
+    sockaddr_storage sender{};
+    socklen_t size = sizeof sender;
+    long n = sys(__NR_recvfrom, d.fd, buffer, kLargest, MSG_PEEK | MSG_DONTWAIT, &sender, &size);
+    if (n < 0) return true;
+    SocketAddressRecord r{d.record.id, kAddressOfSender};
+    if (!saving.extra(RecordType::kSocketAddress, r, &sender, size) || !save_bytes(saving, d, buffer, static_cast<size_t>(n)))
+      return saving.out_of_memory();
+  }
+}
+
 /// One look shows all of it, given room.
 bool save_tcp_queue(Saving& saving, OpenDescription& d) {
   int bytes = 0;

@@ -27,6 +27,8 @@ bool list_socket_queue(const OpenDescription& d, SocketQueue*& queue);
 /// Copies it behind the record written last, message by message, without taking it out.
 bool save_socket_queue(Saving& saving, OpenDescription& d);
 
+/// The same for an Internet datagram socket, with the senders' addresses.
+bool save_datagrams(Saving& saving, OpenDescription& d);
 /// The same for a TCP connection.
 bool save_tcp_queue(Saving& saving, OpenDescription& d);
 

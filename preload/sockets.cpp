@@ -246,10 +246,7 @@ bool save_tcp(Saving& saving, OpenDescription& d) {
 }
 
 bool save_datagram(Saving& saving, OpenDescription& d) {
-  int waiting = 0;
-  sys(__NR_ioctl, d.fd, FIONREAD, &waiting);
-  if (waiting) degraded(d, "datagrams that were not yet read are lost, as datagrams may be");
-  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, true);
+  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, true) && save_datagrams(saving, d);
 }
 
 bool save_internet(Saving& saving, OpenDescription& d) {

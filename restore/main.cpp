@@ -11,6 +11,7 @@
 #include "restore/address_space.h"
 #include "restore/arch/x86_64/switch.h"
 #include "restore/birth.h"
+#include "restore/datagrams.h"
 #include "restore/extended_state.h"
 #include "restore/failure.h"
 #include "restore/files.h"
@@ -108,6 +109,7 @@ Clocks beginning_of(const Plan& plan, int32_t process) {
   check_mapped_files();
   prepare_files(process);
   fill_queues(plan, process);
+  send_datagrams();
   meet(RebirthStep::kChecked);
   uint64_t vdso = clear_address_space();
   if (options.vdso) vdso = map_made_up_vdso(options.vdso);

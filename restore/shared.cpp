@@ -6,6 +6,7 @@
 #include "restore/shared.h"
 
 #include "image/device.h"
+#include "restore/datagrams.h"
 #include "restore/failure.h"
 #include "restore/messages.h"
 #include "restore/pidfds.h"
@@ -104,6 +105,7 @@ void open_shared_things(Plan& plan) {
   for (const PlannedProcess& p : plan.processes) find_borrowed(p);
   find_common_tables(plan);
   find_underway();
+  find_datagrams();
   find_spread(plan);
   for (PreparedDescription& p : all_descriptions()) {
     if (!p.common) continue;
