@@ -1,7 +1,5 @@
 // Contexts of the kernel's asynchronous I/O: idle, with unread events, round the end of the ring, full; their ids; a child of fork,
 // which sees the memory of its parent's ring but has only contexts of its own.
-#include <sys/wait.h>
-
 #include "lib/aio_calls.h"
 
 enum { kContexts = 4 };
@@ -34,6 +32,7 @@ static void note(void) {
 static void child(void) {
   struct io_event event;
   char go;
+  close(parent_ends[1]);  // so that it ends with its parent
   EXPECT_EQ(get_events(contexts[0], 0, 0, NULL), -1);
   EXPECT_EQ(ring_of(0)->magic, 0xa10a10a1);
   aio_context_t own = new_context(8);
