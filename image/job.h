@@ -20,6 +20,7 @@ namespace mig {
 
 constexpr char kJobMagic[8] = {'M', 'I', 'G', 'J', 'O', 'B', '0', '3'};
 constexpr int kMaxMembers = 4096;
+constexpr int kNamespaces = 8;
 constexpr int kDefaultSignal = 64;  ///< SIGRTMAX; MIG_SIGNAL changes it
 
 /// si_value of a signal that mig sends with a request. When no request is there any more, mig has withdrawn it: the
@@ -174,6 +175,7 @@ struct Job {
   char images[4096];  ///< default image directory, absolute
   IdSpace ids;
   Settings settings;
+  uint64_t namespaces[kNamespaces];  ///< inodes of those that its first process was in, 0: unknown (preload/namespaces.cpp)
 };
 
 }  // namespace mig

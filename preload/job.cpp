@@ -21,6 +21,7 @@
 #include "preload/lasting.h"
 #include "preload/late.h"
 #include "preload/named_memory.h"
+#include "preload/namespaces.h"
 #include "preload/process.h"
 #include "preload/sockets.h"
 #include "preload/standard.h"
@@ -168,6 +169,7 @@ void initialise(Job* job) {
   job->settings.period = state.period;
   text_copy(job->settings.cpu_level, state.cpu_level, sizeof job->settings.cpu_level);
   share_outside(job->settings.outside);
+  note_namespaces(*job);
 }
 
 long make_directories(const char* path) {

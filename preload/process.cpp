@@ -17,11 +17,13 @@
 #include "preload/extended_state.h"
 #include "preload/ids.h"
 #include "preload/membarrier.h"
+#include "preload/namespaces.h"
 #include "preload/room.h"
 #include "preload/sharing.h"
 #include "preload/shell.h"
 #include "preload/state.h"
 #include "preload/stopped.h"
+#include "preload/thread_rights.h"
 #include "preload/times.h"
 
 namespace mig {
@@ -31,6 +33,13 @@ long setting(int option) {
   long r = sys(__NR_prctl, option, 0, 0, 0, 0);
   return r < 0 ? 0 : r;
 }
+
+/// Settings that hold for all memory, and so are made when all of it is in place. Kept in memory, they travel by themselves.
+struct MemorySetting {
+  int set, get;
+  long value;
+};
+MemorySetting memory_settings[] = {{67, 68, 0} /* PR_SET_MEMORY_MERGE */, {65, 66, 0} /* PR_SET_MDWE */};
 
 long setting_by_pointer(int option) {
   int value = 0;
@@ -103,6 +112,13 @@ Status read_status() {
     else if (auto v = value("Seccomp:")) s.seccomp = Scan(v).number();
   }
   return s;
+}
+
+/// Segments of its own are modify_ldt(2)'s, which only emulators of older systems use.
+bool has_plain_segments() {
+  uint64_t first = 0;
+  return sys(__NR_modify_ldt, 0, &first, sizeof first) <= 0 ||
+         refuse(Error::kUnsupportedSetting, "the process's segment descriptors (modify_ldt)", "they are not carried");
 }
 
 bool save_credentials(ImageWriter& writer, const Status& status) {
@@ -178,6 +194,7 @@ bool save_process(ImageWriter& writer) {
   if (in_wordexp())
     return refuse(Error::kUnsupportedProcess, "the shell of a wordexp",
                   "libc waits for it by a number that a restart would change");
+  if (!threads_are_alike() || !is_in_jobs_namespaces() || !has_plain_segments()) return false;
   p.vpid = process_vpid(), p.vppid = process_vppid();
   p.vpgid = process_vpgid();
   p.vsid = process_vsid();
@@ -203,6 +220,7 @@ bool save_process(ImageWriter& writer) {
   p.membarrier = membarrier_registrations();
   p.protection_keys = protection_keys();
   p.thread_count = state.claimed;
+  for (MemorySetting& s : memory_settings) s.value = setting(s.get);
   ProcessStat stat = process_stat(static_cast<int32_t>(sys(__NR_getpid)));
   p.exit_signal = stat.exit_signal ? stat.exit_signal : -1;
   p.terminal = stat.terminal;
@@ -212,6 +230,11 @@ bool save_process(ImageWriter& writer) {
       save_auxv(writer))
     return true;
   return refuse(Error::kPendingLost, "the image's tables", "the kernel gave no memory for them");
+}
+
+void renew_memory_settings() {
+  for (const MemorySetting& s : memory_settings)
+    if (s.value) sys(__NR_prctl, s.set, s.value, 0, 0, 0);
 }
 
 }  // namespace mig

@@ -12,5 +12,7 @@ int32_t process_vpgid();
 int32_t process_vsid();
 
 bool save_process(ImageWriter& writer);
+/// After a restart, when all memory is in place.
+void renew_memory_settings();
 
 }  // namespace mig

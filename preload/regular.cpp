@@ -35,6 +35,10 @@ bool is_kernel_file(uint64_t magic) {
          magic == DEBUGFS_MAGIC || magic == TRACEFS_MAGIC || magic == SECURITYFS_MAGIC || magic == BPF_FS_MAGIC;
 }
 
+bool is_queue(const OpenDescription& d) {
+  return file_system_of(d) == 0x19800202;  // MQUEUE_MAGIC of the kernel's ipc/mqueue.c
+}
+
 /// /proc/PID/... of this process becomes /proc/self/...; its threads and other processes are refused.
 bool save_proc(Saving& saving, OpenDescription& d) {
   if (text_starts(d.path, "/proc/") && d.path[6] >= '0' && d.path[6] <= '9') {
@@ -162,6 +166,7 @@ bool enter_regular(OpenDescription& d) {
 bool save_regular(Saving& saving, OpenDescription& d) {
   if (is_memfd(d)) return save_memfd(saving, d);
   if (text_starts(d.path, "/secretmem")) return unsupported(d, "secret memory cannot be read by anybody but its mappings");
+  if (is_queue(d)) return unsupported(d, "a POSIX message queue: its messages can only be read by taking them");
   if (is_kernel_file(file_system_of(d))) return save_proc(saving, d);
   if (can_write(d)) d.record.flags |= kDescriptionWritten;
   if (d.has_contents) return save_nameless_file(saving, d);

@@ -15,6 +15,7 @@
 #include "preload/job.h"
 #include "preload/period.h"
 #include "preload/pi_mutexes.h"
+#include "preload/process.h"
 #include "preload/signalfd_reads.h"
 #include "preload/standard.h"
 #include "preload/state.h"
@@ -65,6 +66,7 @@ void come_back() {
   unmap_pages(reinterpret_cast<void*>(state.resume.home), state.resume.home_size);
   note_inherited_again();
   change_environment();
+  renew_memory_settings();
 }
 
 void begin_life() {

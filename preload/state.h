@@ -42,6 +42,7 @@ struct ThreadSlot : Interruption {
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
+  uint64_t rights;      ///< what this thread may (preload/thread_rights.h)
   uint32_t look_again;  ///< what it is to do with its signals while it stands still (preload/stop.cpp), 0: nothing; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;

@@ -24,6 +24,7 @@
 #include "preload/ids.h"
 #include "preload/pending.h"
 #include "preload/symbols.h"
+#include "preload/thread_rights.h"
 #include "preload/tid_words.h"
 #include "preload/times.h"
 
@@ -85,6 +86,7 @@ void describe_thread(ThreadSlot* slot) {
   note_thread_signals(slot);
   auto tid = static_cast<int32_t>(sys(__NR_gettid));
   slot->stopped_tid = tid;
+  slot->rights = thread_rights();
   r.vtid = virtual_id(tid);
   if (tid == sys(__NR_getpid)) r.flags |= kThreadMain;
   r.real_tid_address = reinterpret_cast<uint64_t>(&slot->real_tid);
