@@ -3,6 +3,7 @@
 // The kernel doubles the sizes of buffers that it is given, so half is given back; beyond the system's limit for
 // ordinary users they are as large as may be.
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -12,6 +13,8 @@
 
 namespace mig {
 namespace {
+
+constexpr int kBufferLock = 72, kPassRights = 83;  // SO_BUF_LOCK, SO_PASSRIGHTS
 
 bool is_buffer(int level, int name) {
   return level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
@@ -24,7 +27,14 @@ bool differs(int fd, const SocketOptionRecord& o, const char* value, size_t size
   return length != size || __builtin_memcmp(now, value, size) != 0;
 }
 
+long set_filter(int fd, const char* program, size_t size) {
+  sock_fprog f{static_cast<unsigned short>(size / sizeof(sock_filter)),
+               reinterpret_cast<sock_filter*>(const_cast<char*>(program))};
+  return sys(__NR_setsockopt, fd, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f);
+}
+
 long set(int fd, const SocketOptionRecord& o, const char* value, size_t size) {
+  if (o.level == SOL_SOCKET && o.name == SO_ATTACH_FILTER) return set_filter(fd, value, size);
   if (!is_buffer(o.level, o.name)) return sys(__NR_setsockopt, fd, o.level, o.name, value, size);
   int half = 0;
   __builtin_memcpy(&half, value, sizeof half);
@@ -40,9 +50,15 @@ bool is_dispensable(const SocketOptionRecord& o) {
   return (o.level == IPPROTO_TCP && o.name == TCP_CONGESTION) || (o.level == SOL_SOCKET && o.name == SO_BUSY_POLL);
 }
 
-/// A TCP socket has SO_REUSEADDR until the commit: those that share a port would keep each other from binding it.
+/// A TCP socket has SO_REUSEADDR until the commit: those that share a port would keep each other from binding it. A filter, and a
+/// receiver who takes no descriptors, would keep out what waited to be received. Setting a buffer's size locks it.
+constexpr int kPostponed[] = {SO_REUSEADDR, SO_ATTACH_FILTER, SO_LOCK_FILTER, kBufferLock, kPassRights};
+
 bool is_postponed(const PreparedDescription& p, const SocketOptionRecord& o) {
-  return o.level == SOL_SOCKET && o.name == SO_REUSEADDR && p.record.value[1] == SOCK_STREAM;
+  if (o.level != SOL_SOCKET || (o.name == SO_REUSEADDR && p.record.value[1] != SOCK_STREAM)) return false;
+  for (int name : kPostponed)
+    if (name == o.name) return true;
+  return false;
 }
 
 }  // namespace
@@ -60,7 +76,8 @@ void set_socket_options(const PreparedDescription& p, bool strict) {
 
 void settle_options(PreparedDescription& p, int fd) {
   p.fd = fd;
-  if (p.record.value[1] == SOCK_STREAM) set_saved_option(p, SOL_SOCKET, SO_REUSEADDR);
+  for (int name : kPostponed)
+    if (name != SO_REUSEADDR || p.record.value[1] == SOCK_STREAM) set_saved_option(p, SOL_SOCKET, name);
 }
 
 bool set_saved_option(const PreparedDescription& p, int level, int name) {
