@@ -354,12 +354,13 @@ struct SocketOptionRecord {
   uint32_t reserved;
 };
 
-/// Tail: a struct sockaddr.
+/// Tail: a struct sockaddr; with kAddressOfFile the path of its file.
 struct SocketAddressRecord {
   uint32_t description;
-  uint32_t peer;  ///< 0: its own (bind), 1: whom it is connected to, kAddressOfSender
+  uint32_t peer;  ///< 0: its own (bind), 1: whom it is connected to, kAddressOf...
 };
-constexpr uint32_t kAddressOfSender = 2;  ///< of the datagram in the ContentsRecord behind it
+constexpr uint32_t kAddressOfSender = 2;  ///< of the message in the ContentsRecord behind it
+constexpr uint32_t kAddressOfFile = 3;    ///< where the file of a unix socket is that was renamed since it was bound
 
 struct EpollEntryRecord {
   uint32_t epoll;  ///< description

@@ -21,6 +21,7 @@ struct Question {
 void read_attribute(const rtattr* a, UnixSocket& s) {
   auto data = reinterpret_cast<const char*>(a) + RTA_LENGTH(0);
   switch (a->rta_type) {
+    case UNIX_DIAG_VFS: memcpy(&s.file, data, 4); break;
     case UNIX_DIAG_PEER: memcpy(&s.peer, data, 4); break;
     case UNIX_DIAG_RQLEN:
       memcpy(&s.pending, data, 4);
@@ -59,7 +60,7 @@ UnixSocket query_unix_socket(uint64_t inode) {
   q.request.sdiag_family = AF_UNIX;
   q.request.udiag_states = ~0u;
   q.request.udiag_ino = static_cast<uint32_t>(inode);
-  q.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
+  q.request.udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
   q.request.udiag_cookie[0] = q.request.udiag_cookie[1] = ~0u;
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;

@@ -11,6 +11,7 @@ struct UnixSocket {
   uint32_t pending;  ///< of a listener: connections not yet accepted
   uint32_t backlog;
   uint32_t shutdown;  ///< 1: receives no more, 2: sends no more
+  uint32_t file;      ///< inode of its file, as far as 32 bits go, 0: none
 };
 
 /// Asks sock_diag(7) about a unix socket by its inode.

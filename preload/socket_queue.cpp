@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "preload/contents.h"
 
@@ -67,9 +68,11 @@ class ScopedPeek {
 struct Received {
   Received(void* data, size_t size) : part{data, size} {
     header.msg_iov = &part, header.msg_iovlen = 1;
+    header.msg_name = &sender, header.msg_namelen = sizeof sender;
     header.msg_control = control, header.msg_controllen = sizeof control;
   }
   iovec part;
+  sockaddr_un sender{};
   msghdr header{};
   alignas(cmsghdr) char control[CMSG_SPACE(kMostRights * sizeof(int)) + CMSG_SPACE(sizeof(ucred))];
 };
@@ -77,7 +80,11 @@ struct Received {
 class Lister {
  public:
   Lister(const OpenDescription& d, SocketQueue& queue, char* buffer)
-      : d_(d), queue_(queue), buffer_(buffer), stream_(get(d.fd, SO_TYPE) == SOCK_STREAM) {}
+      : d_(d),
+        queue_(queue),
+        buffer_(buffer),
+        stream_(get(d.fd, SO_TYPE) == SOCK_STREAM),
+        named_(get(d.fd, SO_TYPE) == SOCK_DGRAM) {}
 
   bool run() {
     ScopedPeek peek(d_.fd, true);
@@ -109,7 +116,7 @@ class Lister {
       return unsupported(d_, "there is no room for the descriptors that are under way in it (SCM_RIGHTS)");
     m.size = static_cast<size_t>(n);
     at_ += m.size;
-    return add(m);
+    return note_sender(m, r) && add(m);
   }
 
   bool note(SocketQueue::Message& m, const cmsghdr& c) {
@@ -129,6 +136,14 @@ class Lister {
       ok = queue_.rights.push(right) && ok;
     }
     return ok || refuse(Error::kPendingLost, "the list of descriptors", "the kernel gave no memory for it");
+  }
+
+  bool note_sender(SocketQueue::Message& m, const Received& r) {
+    if (!named_ || r.header.msg_namelen <= sizeof(sa_family_t)) return true;
+    m.first_name = static_cast<uint32_t>(queue_.names.size()), m.name = r.header.msg_namelen;
+    char* to = queue_.names.add(m.name);
+    if (to) memcpy(to, &r.sender, m.name);
+    return to || refuse(Error::kPendingLost, "what waits in a socket", "the kernel gave no memory for it");
   }
 
   /// Bytes before those that the descriptors came with are a message of their own.
@@ -159,9 +174,14 @@ class Lister {
   const OpenDescription& d_;
   SocketQueue& queue_;
   char* buffer_;
-  bool stream_, ended_ = false;
+  bool stream_, named_, ended_ = false;
   size_t at_ = 0;
 };
+
+bool save_sender(Saving& saving, const OpenDescription& d, const SocketQueue::Message& m) {
+  SocketAddressRecord r{d.record.id, kAddressOfSender};
+  return !m.name || saving.extra(RecordType::kSocketAddress, r, &d.queue->names[m.first_name], m.name);
+}
 
 bool save_message(Saving& saving, const OpenDescription& d, const SocketQueue::Message& m) {
   MessageRight rights[kMostRights];
@@ -182,6 +202,12 @@ bool peek_again(int fd, size_t size) {
   return sys(__NR_recvmsg, fd, &r.header, MSG_PEEK | MSG_DONTWAIT) == static_cast<long>(size);
 }
 
+/// Urgent data has its place outside the order of the queue, and cannot be put back there.
+bool has_urgent_data(const OpenDescription& d) {
+  char byte;
+  return sys(__NR_recvfrom, d.fd, &byte, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT, nullptr, nullptr) > 0;
+}
+
 bool have_buffer() {
   if (!buffer) buffer = static_cast<char*>(scratch(kLargest));
   return buffer || refuse(Error::kPendingLost, "what waits in a socket", "the kernel gave no memory for it");
@@ -197,6 +223,7 @@ bool list_socket_queue(const OpenDescription& d, SocketQueue*& queue) {
   if (get(d.fd, SO_DOMAIN) != AF_UNIX || get(d.fd, SO_ACCEPTCONN)) return true;
   pollfd readable{d.fd, POLLIN, 0};
   if (sys(__NR_poll, &readable, 1, 0) != 1) return true;
+  if (has_urgent_data(d)) return unsupported(d, "urgent data (MSG_OOB) waits in it that has not been read");
   if (!have_buffer()) return false;
   queue = static_cast<SocketQueue*>(scratch(sizeof(SocketQueue)));
   return queue ? Lister(d, *queue, buffer).run() : refuse(Error::kPendingLost, d.path, "the kernel gave no memory for its queue");
@@ -210,6 +237,7 @@ bool save_socket_queue(Saving& saving, OpenDescription& d) {
   ScopedPeek peek(d.fd, false);
   for (const SocketQueue::Message& m : d.queue->messages) {
     if (m.size && !peek_again(d.fd, m.size)) return unsupported(d, "what waits in it cannot be copied");
+    if (!save_sender(saving, d, m)) return false;
     if ((m.rights || (m.pid && asked)) && !save_message(saving, d, m)) return false;
     if (!save_bytes(saving, d, buffer, m.size)) return false;
   }
@@ -239,6 +267,7 @@ bool save_datagrams(Saving& saving, OpenDescription& d) {
 bool save_tcp_queue(Saving& saving, OpenDescription& d) {
   int bytes = 0;
   if (!owns(d)) return true;
+  if (has_urgent_data(d)) return unsupported(d, "urgent data (MSG_OOB) waits in it that has not been read");
   sys(__NR_ioctl, d.fd, FIONREAD, &bytes);
   if (bytes <= 0) return true;
   carried(d, "with what waits in it");

@@ -11,6 +11,7 @@ struct SocketQueue {
     uint32_t first_right, rights;  ///< descriptors under way
     int32_t pid;                   ///< of the sender, as the kernel knows it; 0: it did not say
     uint32_t uid, gid;
+    uint32_t first_name, name;  ///< bytes of the address of a datagram's sender
   };
   struct Right {
     int32_t fd;  ///< ours
@@ -18,6 +19,7 @@ struct SocketQueue {
   };
   ScratchArray<Message> messages;
   ScratchArray<Right> rights;
+  ScratchArray<char> names;
 };
 
 void forget_socket_queues();

@@ -16,6 +16,7 @@
 
 #include "image/base/checksum.h"
 #include "preload/contents.h"
+#include "preload/regular.h"
 #include "preload/socket_options.h"
 #include "preload/socket_query.h"
 #include "preload/socket_queue.h"
@@ -24,7 +25,16 @@
 namespace mig {
 namespace {
 
-enum TcpState : uint32_t { kEstablished = 1, kFinWait1 = 4, kFinWait2 = 5, kClosed = 7, kCloseWait = 8, kListening = 10 };
+enum TcpState : uint32_t {
+  kEstablished = 1,
+  kFinWait1 = 4,
+  kFinWait2 = 5,
+  kClosed = 7,
+  kCloseWait = 8,
+  kLastAck = 9,
+  kListening = 10,
+  kClosing = 11
+};
 constexpr uint32_t kReceives = 1, kSends = 2;  ///< as sk_shutdown has them: what is over
 
 int option(int fd, int level, int name) {
@@ -77,21 +87,60 @@ uint64_t pair_number(const OpenDescription& d, uint64_t peer) {
 
 // Unix sockets
 
-/// The mode of the socket's file, and whether that is still this socket's. `value[3]`: mode | kHasFile.
-void look_at_socket_file(OpenDescription& d) {
-  Address a = address(d.fd, false);
-  auto name = reinterpret_cast<sockaddr_un*>(&a.storage);
+constexpr uint32_t kHasFile = 1u << 16;
+
+bool leads_to_file(const char* path, const UnixSocket& s, struct stat& st) {
+  return sys(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode) &&
+         (!s.file || static_cast<uint32_t>(st.st_ino) == s.file);
+}
+
+/// The file has been renamed within its directory, as servers do that put it in the place of an older one.
+const char* renamed_file(const char* path, const UnixSocket& s) {
+  char directory[sizeof(sockaddr_un)];
   struct stat st;
-  if (a.size <= sizeof(sa_family_t) || !name->sun_path[0]) return;
-  if (sys(__NR_newfstatat, AT_FDCWD, name->sun_path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
-    d.record.value[3] = (st.st_mode & 07777) | 1u << 16;
+  text_copy(directory, path, sizeof directory);
+  size_t slash = 0;
+  for (size_t i = 0; directory[i]; ++i)
+    if (directory[i] == '/') slash = i;
+  directory[slash ? slash : 1] = 0;
+  if (path[0] != '/' || !s.file || sys(__NR_newfstatat, AT_FDCWD, directory, &st, 0) < 0) return nullptr;
+  return other_name(path, s.file, st.st_dev);
+}
+
+/// The socket's file: its mode, and where it is. `value[3]`: mode | kHasFile.
+bool look_at_socket_file(OpenDescription& d, const UnixSocket& s, const char*& renamed) {
+  Address a = address(d.fd, false);
+  auto path = reinterpret_cast<sockaddr_un*>(&a.storage)->sun_path;
+  struct stat st;
+  renamed = nullptr;
+  if (a.size <= sizeof(sa_family_t) || !path[0]) return true;
+  bool found = leads_to_file(path, s, st);
+  if (!found && (renamed = renamed_file(path, s))) found = leads_to_file(renamed, s, st);
+  if (found) d.record.value[3] = (st.st_mode & 07777) | kHasFile;
+  if (!found && path[0] != '/' && s.file)
+    return unsupported(d, "it was bound by a path relative to another working directory, or its file was removed");
+  return true;
+}
+
+bool save_renamed(Saving& saving, const OpenDescription& d, const char* renamed) {
+  SocketAddressRecord r{d.record.id, kAddressOfFile};
+  return !renamed || saving.extra(RecordType::kSocketAddress, r, renamed, strlen(renamed) + 1);
+}
+
+/// Connected or not, with its own address and file.
+bool save_bound(Saving& saving, OpenDescription& d, const UnixSocket& s, DescriptionKind kind, bool connected) {
+  const char* renamed = nullptr;
+  return look_at_socket_file(d, s, renamed) && write_socket(saving, d, kind, true, connected) && save_renamed(saving, d, renamed);
+}
+
+bool is_nameless(const OpenDescription& d, bool of_peer) {
+  return address(d.fd, of_peer).size <= sizeof(sa_family_t);
 }
 
 bool save_unix_listener(Saving& saving, OpenDescription& d, const UnixSocket& s) {
   d.record.value[4] = s.backlog;
-  look_at_socket_file(d);
   if (s.pending) degraded(d, "connections that were not yet accepted come back as ended");
-  return write_socket(saving, d, DescriptionKind::kUnixListener, true, false);
+  return save_bound(saving, d, s, DescriptionKind::kUnixListener, false);
 }
 
 bool save_unix_lost(Saving& saving, OpenDescription& d) {
@@ -105,20 +154,19 @@ bool save_unix_pair(Saving& saving, OpenDescription& d, const UnixSocket& s, uin
   d.record.peer = pair_number(d, peer);
   d.record.value[4] = s.shutdown;
   if (!peer) d.record.flags |= kDescriptionAlone;
+  if (!is_nameless(d, false) || !is_nameless(d, true)) degraded(d, "the connection comes back without the names of its ends");
   return write_socket(saving, d, DescriptionKind::kSocketPair, false, false) && save_socket_queue(saving, d);
 }
 
+/// One that is connected to a name connects to it again; socketpair(2) makes those whose peer has none. Tried: to be connected to makes
+/// the state of a socket that has no peer itself `established`, too.
 bool save_unix_datagram(Saving& saving, OpenDescription& d, const UnixSocket& s, uint64_t peer) {
-  if (peer) {
-    UnixSocket back = query_unix_socket(peer);
-    if (back.peer == d.record.inode) return save_unix_pair(saving, d, s, peer);
-  }
-  if (s.peer && address(d.fd, true).size <= sizeof(sa_family_t))
-    return unsupported(d, "it is connected to a nameless socket outside the job");
-  look_at_socket_file(d);
+  bool is_of_pair = is_nameless(d, true) && (s.peer || (s.state == kEstablished && is_nameless(d, false)));
+  if (is_of_pair && s.peer && !peer) return unsupported(d, "it is connected to a nameless socket outside the job");
+  if (is_of_pair && (!peer || query_unix_socket(peer).peer == d.record.inode)) return save_unix_pair(saving, d, s, peer);
   d.record.value[4] = s.shutdown;
   if (s.peer && !peer) degraded(d, "it is connected again to the name of its peer, if that is there");
-  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, s.peer) && save_socket_queue(saving, d);
+  return save_bound(saving, d, s, DescriptionKind::kDatagramSocket, s.peer) && save_socket_queue(saving, d);
 }
 
 bool save_unix(Saving& saving, OpenDescription& d) {
@@ -131,10 +179,7 @@ bool save_unix(Saving& saving, OpenDescription& d) {
   uint64_t peer = peer_inside(d, s);
   if (option(d.fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM) return save_unix_datagram(saving, d, s, peer);
   bool had_peer = s.state == kEstablished || s.shutdown || (poll_now(d.fd) & POLLRDHUP);
-  if (!had_peer) {
-    look_at_socket_file(d);
-    return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
-  }
+  if (!had_peer) return save_bound(saving, d, s, DescriptionKind::kFreshSocket, false);
   if (s.peer && !peer) return save_unix_lost(saving, d);
   return save_unix_pair(saving, d, s, peer);
 }
@@ -200,7 +245,7 @@ void send_held_back(int fd) {
 bool save_tcp_pair(Saving& saving, OpenDescription& d, uint64_t peer, uint32_t tcp_state) {
   d.record.peer = pair_number(d, peer);
   if (tcp_state == kFinWait1 || tcp_state == kFinWait2) d.record.value[4] = kSends;
-  if (tcp_state == kCloseWait) d.record.value[4] = kReceives;
+  if (poll_now(d.fd) & POLLRDHUP) d.record.value[4] |= kReceives;
   return write_socket(saving, d, DescriptionKind::kTcpPair, true, true) && save_tcp_queue(saving, d);
 }
 
@@ -231,6 +276,19 @@ bool is_to_this_address(int fd) {
   return (s == kEstablished || s == kFinWait2 || s == kCloseWait) && !memcmp(&own.address, &peer.address, sizeof own.address);
 }
 
+/// The other end has said all that it had to say and nobody has been reset: what it said is here.
+bool has_ended(const OpenDescription& d, uint32_t tcp_state) {
+  short events = poll_now(d.fd);
+  return (tcp_state == kCloseWait || tcp_state == kLastAck || tcp_state == kClosing || tcp_state == kClosed) &&
+         (events & POLLRDHUP) && !(events & POLLERR);
+}
+
+bool save_ended_tcp(Saving& saving, OpenDescription& d, uint32_t tcp_state) {
+  degraded(d, "its other end had ended it: what came from there can be read, and what is sent there is lost");
+  d.record.value[4] = kReceives | (tcp_state == kCloseWait ? 0 : kSends);
+  return write_socket(saving, d, DescriptionKind::kTcpLost, true, true) && save_tcp_queue(saving, d);
+}
+
 bool save_tcp(Saving& saving, OpenDescription& d) {
   TcpInfo info = tcp_info(d.fd);
   if (info.state == kListening) {
@@ -241,6 +299,7 @@ bool save_tcp(Saving& saving, OpenDescription& d) {
   if (info.state == kClosed && !(poll_now(d.fd) & POLLRDHUP))
     return write_socket(saving, d, DescriptionKind::kFreshSocket, true, false);
   if (uint64_t peer = tcp_peer_inside(d, info.state)) return save_tcp_pair(saving, d, peer, info.state);
+  if (has_ended(d, info.state)) return save_ended_tcp(saving, d, info.state);
   degraded(d, "a connection does not move: it comes back as one that was reset");
   return write_socket(saving, d, DescriptionKind::kTcpLost, true, true);
 }

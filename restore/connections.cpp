@@ -80,8 +80,8 @@ int reset_pair(uint64_t type) {
   return ends[0];
 }
 
-/// A connection over loopback, reset by its other end; or an error number.
-long reset_connection(int family) {
+/// A connection over loopback and its other end, or an error number.
+long connect_over_loopback(int family, ScopedFd& far) {
   sockaddr_storage a{};
   socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   a.ss_family = static_cast<sa_family_t>(family);
@@ -94,12 +94,37 @@ long reset_connection(int family) {
   if (r >= 0) r = sys(__NR_getsockname, listener.get(), &a, &size);
   if (r >= 0) r = sys(__NR_connect, client.get(), &a, size);
   if (r < 0 && r != -EINPROGRESS) return r;
-  ScopedFd served(sys(__NR_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!served.ok()) return served.get();
+  far.reset(sys(__NR_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return far.ok() ? client.release() : far.get();
+}
+
+/// One that was reset by its other end.
+long reset_connection(int family) {
+  ScopedFd far;
+  long fd = connect_over_loopback(family, far);
   linger now{1, 0};
-  sys(__NR_setsockopt, served.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  served.reset();
-  return client.release();
+  if (fd >= 0) sys(__NR_setsockopt, far.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  return fd;
+}
+
+bool has_ended(const PreparedDescription& p) {
+  return p.record.value[4] & kReceives;
+}
+
+/// One whose other end has said what waits in `p`, and has closed.
+long ended_connection(const PreparedDescription& p) {
+  ScopedFd far;
+  long fd = connect_over_loopback(static_cast<int>(p.record.value[0]), far);
+  if (fd < 0) return fd;
+  make_send_buffer_large(far.get());
+  each_message(p, [&](const char* data, size_t size) {
+    for (long n; size; data += n, size -= static_cast<size_t>(n)) {
+      n = sys(__NR_sendto, far.get(), data, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
+      if (n < 0) return tell(p.path, "there is no room for all that its other end had sent");
+    }
+  });
+  if (p.record.value[4] & kSends) sys(__NR_shutdown, fd, SHUT_WR);
+  return fd;
 }
 
 /// The same address for a socket of that family: IPv4 ones are ::ffff:A.B.C.D for IPv6.
@@ -245,6 +270,8 @@ void open_tcp_pair(PreparedDescription& p) {
   restore_send_buffer(*other, &p);
   if (p.record.value[4] & kSends) sys(__NR_shutdown, p.fd, SHUT_WR);
   if (other->record.value[4] & kSends) sys(__NR_shutdown, other->fd, SHUT_WR);
+  if (p.record.value[4] & kReceives) sys(__NR_shutdown, p.fd, SHUT_RD);
+  if (other->record.value[4] & kReceives) sys(__NR_shutdown, other->fd, SHUT_RD);
 }
 
 void open_lost_connection(PreparedDescription& p) {
@@ -252,7 +279,7 @@ void open_lost_connection(PreparedDescription& p) {
   if (family == AF_UNIX) {
     set_descriptor(p, reset_pair(p.record.value[1]));
   } else {
-    long fd = reset_connection(family);
+    long fd = has_ended(p) ? ended_connection(p) : reset_connection(family);
     set_descriptor(p, fd >= 0 ? fd : shut_socket(family));
   }
   set_socket_options(p, false);

@@ -27,6 +27,7 @@
 #include "restore/pidfds.h"
 #include "restore/shared.h"
 #include "restore/sharing.h"
+#include "restore/sockets.h"
 #include "restore/terminal.h"
 
 namespace mig {
@@ -294,6 +295,7 @@ void install_files(int keep) {
   for (PreparedDescription& p : prepared)
     if (belongs_here(p)) finish_description(p);
   meet(BirthStep::kFinished);
+  send_unix_datagrams();
   restore_foreground();
   if (!keeps_files()) return close_own();
   register_epoll_entries();

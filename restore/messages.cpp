@@ -119,6 +119,10 @@ long send_message(const PreparedDescription& to, int from, const WaitingMessage&
 
 void find_underway() {
   for (PreparedDescription& p : all_descriptions()) {
+    each_waiting(p, [](const WaitingMessage& m) {
+      PreparedDescription* sender = m.sender_size ? socket_with_name(m.sender, m.sender_size) : nullptr;
+      if (sender) sender->common = true;
+    });
     if (!brings_more(p)) continue;
     p.common = true;
     each_waiting(p, [&](const WaitingMessage& m) {

@@ -17,6 +17,8 @@ struct WaitingMessage {
   size_t right_count;
   const char* data;
   size_t size;
+  const char* sender;  ///< address of a datagram's sender
+  size_t sender_size;  ///< 0: it had none
 };
 
 /// Calls visit(message) for each that waited in `p`.
@@ -31,6 +33,8 @@ void each_waiting(const PreparedDescription& p, Visit visit) {
       m.rights = reinterpret_cast<const MessageRight*>(record_tail(h));
       m.right_count = h->tail_size / sizeof(MessageRight);
     }
+    if (h->type == RecordType::kSocketAddress && record_as<SocketAddressRecord>(h).peer == kAddressOfSender)
+      m.sender = record_tail(h), m.sender_size = h->tail_size;
     if (h->type != RecordType::kContents) continue;
     m.data = record_tail(h), m.size = h->tail_size;
     visit(m);

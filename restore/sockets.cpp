@@ -85,6 +85,19 @@ void put_words(Text& t, const Address& a) {
 
 // Paths of unix sockets
 
+bool has_file(const PreparedDescription& p) {
+  return p.record.value[3] >> 16 & 1;
+}
+
+/// Where its file is if not where it was bound, as the image has it.
+const char* renamed_file(const PreparedDescription& p) {
+  const char* path = nullptr;
+  each_extra<SocketAddressRecord>(p, RecordType::kSocketAddress, [&](const SocketAddressRecord& r, const char* tail, size_t) {
+    if (r.peer == kAddressOfFile) path = tail;
+  });
+  return path;
+}
+
 /// The path as this restart sees it: with --map, and relative to the directory that the program will be in.
 Address mapped(Address a) {
   char buffer[4200];
@@ -116,9 +129,8 @@ bool somebody_listens(const PreparedDescription& p, const char* path) {
   return r == 0 || r == -EAGAIN || r == -EPROTOTYPE;
 }
 
-void check_path(const PreparedDescription& p, const Address& a) {
-  char path[4400], directory[4400];
-  absolute(mapped(a), path, sizeof path);
+void check_path(const PreparedDescription& p, const char* path) {
+  char directory[4400];
   text_copy(directory, path, sizeof directory);
   size_t slash = 0;
   for (size_t i = 0; directory[i]; ++i)
@@ -133,15 +145,67 @@ void check_path(const PreparedDescription& p, const Address& a) {
   if (somebody_listens(p, path)) give_up(Error::kAddressTaken, path, "another process listens there");
 }
 
+void check_paths(const PreparedDescription& p, const Address& a) {
+  char path[4400], buffer[4200];
+  absolute(mapped(a), path, sizeof path);
+  check_path(p, path);
+  if (const char* renamed = renamed_file(p)) check_path(p, mapped_path(renamed, buffer, sizeof buffer));
+}
+
+/// What a datagram comes from again: the socket that had sent it, or one that has the name of such a one for a moment, or none.
+class Sender {
+ public:
+  Sender(const PreparedDescription& to, const WaitingMessage& m) {
+    PreparedDescription* known = m.sender_size ? socket_with_name(m.sender, m.sender_size) : nullptr;
+    if (known && known->fd >= 0) {
+      fd_ = known->fd;
+      return;
+    }
+    own_.reset(sys(__NR_socket, AF_UNIX, to.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    fd_ = own_.get();
+    if (!m.sender_size) return;
+    __builtin_memcpy(&name_.storage, m.sender, m.sender_size);
+    name_.size = static_cast<socklen_t>(m.sender_size);
+    if (name_.is_path()) name_ = mapped(name_);
+    bound_ = sys(__NR_bind, fd_, &name_.storage, name_.size) >= 0;
+    if (!bound_) tell(to.path, "a datagram in it comes from a nameless sender: its sender's name is taken");
+  }
+  ~Sender() {
+    if (bound_ && name_.is_path()) sys(__NR_unlinkat, AT_FDCWD, name_.unix_name().sun_path, 0);
+  }
+  int fd() const { return fd_; }
+
+ private:
+  ScopedFd own_;
+  int fd_;
+  Address name_{};
+  bool bound_ = false;
+};
+
+void send_waiting(const PreparedDescription& p, const Address& own) {
+  bool lost = false;
+  each_waiting(p, [&](const WaitingMessage& m) {
+    Sender sender(p, m);
+    lost = lost || send_message(p, sender.fd(), m, reinterpret_cast<const sockaddr*>(&own.storage), own.size) < 0;
+  });
+  if (lost) tell(p.path, "it has no room for all the datagrams that waited in it");
+}
+
 /// In the program's working directory by now.
 void bind_path(const PreparedDescription& p, const Address& saved) {
   Address a = mapped(saved);
   const char* path = a.unix_name().sun_path;
-  bool has_file = p.record.value[3] >> 16 & 1;
   sys(__NR_unlinkat, AT_FDCWD, path, 0);
   if (long r = sys(__NR_bind, p.fd, &a.storage, a.size); r < 0) bind_failed(a, "bind", r);
-  if (has_file) sys(__NR_fchmodat, AT_FDCWD, path, p.record.value[3] & 07777);
-  else sys(__NR_unlinkat, AT_FDCWD, path, 0);
+  if (!has_file(p)) {
+    send_waiting(p, a);
+    sys(__NR_unlinkat, AT_FDCWD, path, 0);
+    return;
+  }
+  sys(__NR_fchmodat, AT_FDCWD, path, p.record.value[3] & 07777);
+  char buffer[4200];
+  if (const char* renamed = renamed_file(p))
+    sys(__NR_renameat, AT_FDCWD, path, AT_FDCWD, mapped_path(renamed, buffer, sizeof buffer));
 }
 
 // Internet addresses
@@ -199,14 +263,6 @@ void connect_again(const PreparedDescription& p) {
   tell(object, "nobody takes the program's datagrams there now");
 }
 
-/// What waited to be received comes from a nameless sender.
-void send_waiting(PreparedDescription& p, const Address& own) {
-  ScopedFd sender(sys(__NR_socket, AF_UNIX, p.record.value[1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  each_waiting(p, [&](const WaitingMessage& m) {
-    send_message(p, sender.get(), m, reinterpret_cast<const sockaddr*>(&own.storage), own.size);
-  });
-}
-
 bool listens(const PreparedDescription& p) {
   return kind_of(p) == DescriptionKind::kUnixListener || kind_of(p) == DescriptionKind::kTcpListener;
 }
@@ -230,7 +286,7 @@ void open_socket(PreparedDescription& p) {
   set_socket_options(p, true);
   Address own = address_of(p, false), peer = address_of(p, true);
   if (own.is_nothing()) return;
-  if (own.is_path()) return check_path(p, own);
+  if (own.is_path()) return check_paths(p, own);
   bind_now(p, own, peer.size > 0);
 }
 
@@ -239,8 +295,25 @@ void finish_socket(PreparedDescription& p) {
   if (own.is_path()) bind_path(p, own);
   if (listens(p))
     if (long r = sys(__NR_listen, p.fd, p.record.value[4]); r < 0) bind_failed(own, "listen", r);
-  if (kind_of(p) == DescriptionKind::kDatagramSocket && own.family() == AF_UNIX && own.size > sizeof(sa_family_t))
-    send_waiting(p, own);
+}
+
+PreparedDescription* socket_with_name(const char* address, size_t size) {
+  for (PreparedDescription& d : all_descriptions()) {
+    if (kind_of(d) != DescriptionKind::kDatagramSocket) continue;
+    SocketAddress own = saved_address(d, false);
+    if (own.size == size && __builtin_memcmp(&own.storage, address, size) == 0) return &d;
+  }
+  return nullptr;
+}
+
+void send_unix_datagrams() {
+  for (PreparedDescription& p : all_descriptions()) {
+    if (!belongs_here(p) || kind_of(p) != DescriptionKind::kDatagramSocket) continue;
+    Address own = address_of(p, false);
+    if (own.family() != AF_UNIX || own.size <= sizeof(sa_family_t)) continue;
+    if (!own.is_path()) send_waiting(p, own);
+    else if (has_file(p)) send_waiting(p, mapped(own));
+  }
 }
 
 void settle_socket(PreparedDescription& p, int fd) {

@@ -10,6 +10,10 @@ namespace mig {
 void open_socket(PreparedDescription& p);
 /// Unix paths are bound, and listeners listen.
 void finish_socket(PreparedDescription& p);
+/// The socket of the job that is bound to this address, or nullptr.
+PreparedDescription* socket_with_name(const char* address, size_t size);
+/// When every unix socket has its name: the datagrams that waited in this process's sockets are sent to them again.
+void send_unix_datagrams();
 /// Connects datagram sockets again, which may be to one that another process binds.
 void settle_socket(PreparedDescription& p, int fd);
 /// Connected inside the job; with what waited in both directions.
