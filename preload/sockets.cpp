@@ -16,6 +16,7 @@
 
 #include "image/base/checksum.h"
 #include "preload/contents.h"
+#include "preload/multicast.h"
 #include "preload/regular.h"
 #include "preload/socket_options.h"
 #include "preload/socket_query.h"
@@ -305,7 +306,8 @@ bool save_tcp(Saving& saving, OpenDescription& d) {
 }
 
 bool save_datagram(Saving& saving, OpenDescription& d) {
-  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, true) && save_datagrams(saving, d);
+  return write_socket(saving, d, DescriptionKind::kDatagramSocket, true, true) && (!owns(d) || save_memberships(saving, d)) &&
+         save_datagrams(saving, d);
 }
 
 bool save_internet(Saving& saving, OpenDescription& d) {

@@ -4,8 +4,10 @@
 // ordinary users they are as large as may be.
 #include <errno.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "restore/failure.h"
@@ -61,10 +63,27 @@ bool is_postponed(const PreparedDescription& p, const SocketOptionRecord& o) {
   return false;
 }
 
+bool is_membership(const SocketOptionRecord& o) {
+  return o.name == MCAST_JOIN_GROUP && (o.level == IPPROTO_IP || o.level == IPPROTO_IPV6);
+}
+
+/// Behind the request stands the interface's name (preload/multicast.cpp). Without such an interface the kernel chooses one.
+void join_group(const PreparedDescription& p, const SocketOptionRecord& o, const char* value, size_t size) {
+  group_req request{};
+  ifreq interface {};
+  if (size < sizeof request + IFNAMSIZ) return;
+  __builtin_memcpy(&request, value, sizeof request);
+  __builtin_memcpy(interface.ifr_name, value + sizeof request, IFNAMSIZ);
+  request.gr_interface = sys(__NR_ioctl, p.fd, SIOCGIFINDEX, &interface) < 0 ? 0 : static_cast<uint32_t>(interface.ifr_ifindex);
+  if (sys(__NR_setsockopt, p.fd, o.level, o.name, &request, sizeof request) < 0)
+    tell(p.path, "a multicast group that it was in cannot be joined here");
+}
+
 }  // namespace
 
 void set_socket_options(const PreparedDescription& p, bool strict) {
   each_extra<SocketOptionRecord>(p, RecordType::kSocketOption, [&](const SocketOptionRecord& o, const char* value, size_t size) {
+    if (is_membership(o)) return join_group(p, o, value, size);
     if (is_postponed(p, o) || !differs(p.fd, o, value, size)) return;
     long r = set(p.fd, o, value, size);
     if (r >= 0 || !strict || is_dispensable(o)) return;
