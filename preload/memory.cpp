@@ -117,12 +117,17 @@ class MappingSaver {
     }
     return leave_to_others(start, end);
   }
+  /// Pages behind the end of the file cannot be read, and have nothing to save: what is before them is found by halves.
   long save_from_file(uint64_t start, uint64_t end, uint32_t clean) {
     bool direct = direct_;
     direct_ = false;
     long r = save_run(start, end, clean);
     direct_ = direct;
-    return r == -EIO ? 0 : r;
+    if (r != -EIO) return r;
+    if (end - start <= kPage) return 0;
+    uint64_t middle = start + page_up((end - start) / 2);
+    r = save_from_file(start, middle, clean);
+    return r < 0 ? r : save_from_file(middle, end, clean);
   }
   long leave_to_others(uint64_t start, uint64_t end) {
     if (start >= end) return 0;
