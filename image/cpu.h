@@ -7,7 +7,8 @@
 // registers (XGETBV), as the program would have checked. Features with `hint` change speed only, and are
 // never required.
 //
-// Freestanding: used by the preloaded library, by the restart stub and by mig.
+// Freestanding: used by the preloaded library, by the restart stub and by mig. In a virtual machine each CPUID takes 5 to 25
+// microseconds, and a checkpoint stops the program for it: each is asked once.
 #pragma once
 #include <cpuid.h>
 #include <stdint.h>
@@ -187,7 +188,8 @@ constexpr CpuSet cpu_binding_mask() {
 /// The extended state that the operating system keeps for each thread (XCR0), or 0.
 inline uint64_t cpu_enabled_state() {
   unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & (1u << 27))) return 0;
+  __cpuid(1, a, b, c, d);
+  if (!(c & (1u << 27))) return 0;
   uint32_t low, high;
   asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return uint64_t{high} << 32 | low;
@@ -195,8 +197,9 @@ inline uint64_t cpu_enabled_state() {
 
 /// The size of the XSAVE area for all that the operating system enabled; 512 (FXSAVE) without XSAVE.
 inline uint32_t cpu_xstate_bytes() {
+  if (!cpu_enabled_state()) return 512;
   unsigned a, b, c, d;
-  if (!cpu_enabled_state() || !__get_cpuid_count(0xd, 0, &a, &b, &c, &d)) return 512;
+  __cpuid_count(0xd, 0, a, b, c, d);
   return b;
 }
 
@@ -204,18 +207,19 @@ inline uint32_t cpu_xstate_bytes() {
 inline CpuSet cpu_features() {
   CpuSet set;
   const uint64_t state = cpu_enabled_state();
+  const uint32_t highest[] = {static_cast<uint32_t>(__get_cpuid_max(0, nullptr)),
+                              static_cast<uint32_t>(__get_cpuid_max(1u << 31, nullptr))};
   unsigned r[4] = {};
   uint32_t leaf = ~0u, subleaf = ~0u;
   for (unsigned i = 0; i < kCpuFeatureCount; ++i) {
     const CpuFeature& f = kCpuFeatures[i];
     if (f.leaf != leaf || f.subleaf != subleaf) {
       leaf = f.leaf, subleaf = f.subleaf;
-      if (!__get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3])) r[0] = r[1] = r[2] = r[3] = 0;
-      if (leaf == 7 && subleaf) {
-        unsigned a = 0, b, c, d;
-        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || a < subleaf) r[0] = r[1] = r[2] = r[3] = 0;
-      }
-      if (leaf == 0xd && !state) r[0] = r[1] = r[2] = r[3] = 0;
+      r[0] = r[1] = r[2] = r[3] = 0;
+      if (leaf == 7 && subleaf && highest[0] >= 7) __cpuid_count(7, 0, r[0], r[1], r[2], r[3]);
+      bool has = leaf <= highest[leaf >> 31] && (leaf != 7 || r[0] >= subleaf) && (leaf != 0xd || state);
+      r[0] = r[1] = r[2] = r[3] = 0;
+      if (has) __cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
     }
     bool present = r[static_cast<unsigned>(f.where)] >> f.bit & 1;
     if (present && (state & f.state) == f.state) set.add(i);

@@ -15,7 +15,7 @@ bool save_extended_state(ImageWriter& writer) {
 }
 
 bool has_protection_keys() {
-  return host_xstate_layout().has(kXstateKeys);
+  return host_xstate_enabled() >> kXstateKeys & 1;
 }
 
 }  // namespace mig

@@ -40,7 +40,7 @@ uint64_t permitted() {
 
 void request_permission(uint64_t wanted) {
   uint64_t missing = wanted & kNeedPermission & ~permitted();
-  if (!missing || !(host_xstate_layout().enabled & missing)) return;
+  if (!missing || !(host_xstate_enabled() & missing)) return;
   if (long r = sys(__NR_arch_prctl, kRequestPermission, kXstateTiles); r < 0)
     give_up(Error::kCpuFeatures, xstate_name(kXstateTiles), "ask the kernel for them (ARCH_REQ_XCOMP_PERM)", r);
 }
