@@ -16,10 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "preload/confined.h"
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/mark.h"
+#include "preload/members.h"
+#include "preload/offspring.h"
 #include "preload/period.h"
 #include "preload/shell.h"
 #include "preload/start.h"
@@ -69,6 +72,11 @@ MIG_START void begin_as_child() {
   start_period();
 }
 
+void note_started(int32_t real, int32_t number) {
+  if (!state.active || !state.job || state.member < 0 || is_confined() || !is_own_process()) return;
+  if (becomes_member(real)) enter_started(real, number);
+}
+
 }  // namespace mig
 
 using namespace mig;
@@ -76,7 +84,10 @@ using namespace mig;
 extern "C" __attribute__((visibility("hidden"))) MIG_UNSPLIT long mig_birth(long result) {
   Mark not_split;
   if (result == 0) adopt_new_task(static_cast<int32_t>(sys(__NR_getpid)));
-  return result > 0 ? adopt_new_task(static_cast<int32_t>(result)) : result;
+  if (result <= 0) return result;
+  int32_t number = adopt_new_task(static_cast<int32_t>(result));
+  note_started(static_cast<int32_t>(result), number);
+  return number;
 }
 
 /// The program's own handlers of pthread_atfork run before ours: what they are told must not come from the parent's caches.

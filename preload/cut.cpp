@@ -15,6 +15,7 @@
 #include "image/base/procfs.h"
 #include "image/base/text.h"
 #include "preload/ids.h"
+#include "preload/members.h"
 #include "preload/stopped.h"
 
 namespace mig {
@@ -38,10 +39,6 @@ Cut& cut() {
 }
 Member& own() {
   return state.job->members[state.member];
-}
-uint32_t member_count() {
-  uint32_t n = load(&state.job->member_count);
-  return n < kMaxMembers ? n : kMaxMembers;
 }
 bool is_other(uint32_t index) {
   return static_cast<int32_t>(index) != state.member && __atomic_load_n(&state.job->members[index].pid, __ATOMIC_ACQUIRE) > 0;
@@ -175,10 +172,11 @@ void stop_member(Member& m) {
   else if (stat.state == 'T') continue_member(m);
 }
 
-/// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, or
-/// block it while they execute.
+/// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, but for
+/// those that execute.
 bool is_stranger(const Member& m, int32_t pid) {
-  return process_stat(pid).start == load_start(m) && !takes_signal(pid, choose_thread(pid), state.signal);
+  return !(load(&m.flags) & kMemberExecuting) && process_stat(pid).start == load_start(m) &&
+         !takes_signal(pid, choose_thread(pid), state.signal);
 }
 
 bool refuse_member(const Member& m, const char* cause, Error code = Error::kThreadDoesNotStop) {

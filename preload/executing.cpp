@@ -11,24 +11,18 @@
 // A child of vfork has no entry and no stop of its own; it is not touched, nor its parent's state.
 #include "preload/executing.h"
 
-#include "image/base/futex.h"
 #include "preload/hidden_signal.h"
 #include "preload/ids.h"
 #include "preload/job.h"
 #include "preload/start.h"
 #include "preload/stop.h"
+#include "preload/stop_claim.h"
 
 namespace mig {
 namespace {
 
 uint32_t* own_flags() {
   return &state.job->members[state.member].flags;
-}
-
-void claim_stop() {
-  for (uint32_t now = kRunning;
-       !__atomic_compare_exchange_n(&state.stop, &now, kExecuting, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE); now = kRunning)
-    sys(__NR_sched_yield);
 }
 
 uint64_t request_signals() {
@@ -42,7 +36,7 @@ MIG_START Executing::Executing(int directory, const char* path, int flags) : tar
   if (!state.active || !state.job || state.member < 0 || !is_own_process()) return;
   target_ = exec_target(directory, path, flags);
   if (target_ == ExecTarget::kNone) return;
-  claim_stop();
+  claimed_ = claim_stop();
   if (target_ == ExecTarget::kUncovered) {
     leave_job();
     return;
@@ -54,7 +48,7 @@ MIG_START Executing::Executing(int directory, const char* path, int flags) : tar
 
 MIG_START Executing::~Executing() {
   if (target_ == ExecTarget::kNone) return;
-  store(&state.stop, kRunning);
+  if (claimed_) give_stop_back();
   if (target_ == ExecTarget::kUncovered) {
     return_to_job();
     return;

@@ -17,6 +17,7 @@ class Executing {
 
  private:
   ExecTarget target_;
+  bool claimed_ = false;
   uint64_t mask_ = 0;
 };
 

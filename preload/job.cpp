@@ -20,114 +20,20 @@
 #include "preload/ids.h"
 #include "preload/lasting.h"
 #include "preload/late.h"
+#include "preload/members.h"
 #include "preload/named_memory.h"
 #include "preload/namespaces.h"
 #include "preload/process.h"
 #include "preload/sockets.h"
 #include "preload/standard.h"
 #include "preload/start.h"
+#include "preload/stop_claim.h"
 
 namespace mig {
 namespace {
 
 constexpr int64_t kPublishPoll = 200 * kMillisecond;
-constexpr int32_t kPassedOver = 16;    ///< places in use before those of the dead are taken as well
-constexpr uint32_t kCountStep = 32;    ///< of member_count; so many stand in the first page
 constexpr int kLooksAtRemoval = 1000;  ///< at a file that is about to go
-
-uint32_t known_count;  ///< member_count has reached this
-
-int32_t own_real_pid() {
-  return static_cast<int32_t>(sys(__NR_getpid));
-}
-
-uint32_t member_count() {
-  uint32_t count = load(&state.job->member_count);
-  return count < kMaxMembers ? count : kMaxMembers;
-}
-
-bool is_alive(int32_t pid) {
-  return pid > 0 && sys(__NR_kill, pid, 0) != -ESRCH;
-}
-
-/// The entry that this process left in the table: another program ran in it before exec.
-Member* own_entry() {
-  int32_t pid = own_real_pid();
-  uint32_t count = member_count();
-  for (uint32_t i = 0; i < count; ++i)
-    if (Member& m = state.job->members[i]; m.pid == pid) return &m;
-  return nullptr;
-}
-
-/// After exec the process keeps its entry and the ids it had. False: the entry is of an earlier process with the same pid.
-/// Only one that executes or has other ids than the kernel's is worth that look.
-bool adopt_own_entry(Member* m) {
-  bool moved = m->vpid != m->pid;
-  if ((moved || !(m->flags & kMemberExecuting)) && m->start < own_start_time()) return false;
-  state.landlocked = m->flags & kMemberLandlocked;
-  use_id_space();
-  if (ids.moved) adopt_own_ids(m->vpid, m->vppid);
-  state.member = static_cast<int32_t>(m - state.job->members);
-  adopt_confinement(*m);
-  return true;
-}
-
-/// A program that was spawned has no entry from before; what restricts its parent restricts it.
-MIG_START bool is_parent_landlocked() {
-  auto parent = static_cast<int32_t>(sys(__NR_getppid));
-  for (uint32_t i = 0; i < member_count(); ++i)
-    if (const Member& m = state.job->members[i]; m.pid == parent) return load(&m.flags) & kMemberLandlocked;
-  return false;
-}
-
-bool claim(Member& m, int32_t pid, bool of_the_dead) {
-  if (of_the_dead && m.pid > 0 && !is_alive(m.pid)) free_entry(m, m.pid);
-  int32_t none = 0;
-  return __atomic_compare_exchange_n(&m.pid, &none, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-/// A place for this process, looked for from `first` on: a free one if there is one near, else also that of a process
-/// that was killed. Place 0 is the first program's for ever.
-int32_t claim_entry(int32_t first) {
-  int32_t pid = own_real_pid();
-  for (int32_t n = 0; n < kMaxMembers; ++n) {
-    int32_t at = (first + n) % kMaxMembers;
-    if ((at || !first) && claim(state.job->members[at], pid, n >= kPassedOver)) return at;
-  }
-  return -1;
-}
-
-/// Grows in steps, so that few processes write to it.
-void count_member(int32_t at) {
-  auto wanted = static_cast<uint32_t>(at) / kCountStep * kCountStep + kCountStep;
-  uint32_t now = known_count < wanted ? load(&state.job->member_count) : wanted;
-  while (now < wanted &&
-         !__atomic_compare_exchange_n(&state.job->member_count, &now, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-  }
-  known_count = now;
-}
-
-/// A child of the process that has the entry is a member now, or was not born. The last of one that has left frees the entry.
-MIG_START void end_birth(Member& m, int32_t pid) {
-  if (__atomic_load_n(&m.pid, __ATOMIC_ACQUIRE) != pid) return;
-  uint32_t flags = load(&m.flags);
-  while (flags >= kMemberBirth &&
-         !__atomic_compare_exchange_n(&m.flags, &flags, flags - kMemberBirth, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-  }
-  if (flags >= kMemberBirth && flags - kMemberBirth < kMemberBirth && (flags & kMemberLeft)) free_entry(m, pid);
-}
-
-MIG_START void enter_member(int32_t first) {
-  state.member = claim_entry(first);
-  if (state.member < 0) return;
-  count_member(state.member);
-  Member& m = state.job->members[state.member];
-  m.vpid = state.vpid, m.vppid = state.vppid;
-  m.vpgid = m.vsid = 0;
-  m.flags = (state.landlocked ? kMemberLandlocked : 0) | (is_confined() ? kMemberConfined : 0);
-  m.progress = 0;
-  __atomic_store_n(&m.start, start_time_now(), __ATOMIC_RELEASE);
-}
 
 /// The new program has its handlers: whoever waits for that may signal it. What came during exec it asks for itself, and what was
 /// sent to a thread that exec has ended: who finds a request that nobody has taken may take it.
@@ -140,12 +46,6 @@ void end_executing() {
   }
   if (flags & kMemberAsked) ask_again(m.asked);
   else if (load(&state.job->request.phase) == static_cast<uint32_t>(Phase::kRequested)) ask_again(kRequestValue);
-}
-
-MIG_START bool others_live() {
-  for (uint32_t i = 0; i < member_count(); ++i)
-    if (is_alive(state.job->members[i].pid)) return true;
-  return false;
 }
 
 bool is_requester_alive(const JobRequest& r) {
@@ -215,7 +115,7 @@ MIG_START bool map_job(const char* path, int flags) {
   long p = sys(__NR_mmap, 0L, sizeof(Job), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0L);
   if (failed(p)) return false;
   state.job = reinterpret_cast<Job*>(p);
-  known_count = 0;
+  forget_member_count();
   return true;
 }
 
@@ -254,7 +154,7 @@ void make_job() {
   char path[512], fresh[512];
   Text text(path), fresh_text(fresh);
   job_path(text);
-  fresh_text << state.run_directory << "/." << state.job_name << "." << own_real_pid();
+  fresh_text << state.run_directory << "/." << state.job_name << "." << sys(__NR_getpid);
   sys(__NR_mkdirat, AT_FDCWD, state.run_directory, 0700);
   if (!map_job(fresh, O_RDWR | O_CREAT | O_TRUNC)) {
     sys(__NR_unlinkat, AT_FDCWD, fresh, 0);
@@ -317,6 +217,7 @@ MIG_START void join_job() {
   if (state.member >= 0) return end_executing();
   state.landlocked = is_parent_landlocked();
   enter_or_make(1);
+  free_twin();
 }
 
 void rejoin_job() {
@@ -328,7 +229,7 @@ void rejoin_job() {
   if (failed(p)) p = map_lasting_file(fd.get(), sizeof(Job));
   if (failed(p)) return make_job();
   state.job = reinterpret_cast<Job*>(p);
-  known_count = 0;
+  forget_member_count();
   initialise(state.job);
   Member* own = own_entry();
   state.member = own ? static_cast<int32_t>(own - state.job->members) : -1;
@@ -345,7 +246,7 @@ void note_landlock() {
 }
 
 void forget_expected_child() {
-  if (state.job && state.member >= 0) end_birth(state.job->members[state.member], own_real_pid());
+  if (state.job && state.member >= 0) end_birth(state.job->members[state.member], static_cast<int32_t>(sys(__NR_getpid)));
 }
 
 MIG_START void job_of_child(int32_t parent) {
@@ -360,15 +261,10 @@ void return_to_job() {
   if (state.job) enter_or_make(1);
 }
 
-void free_entry(Member& m, int32_t pid) {
-  constexpr int32_t kBeingFreed = -1;
-  if (!__atomic_compare_exchange_n(&m.pid, &pid, kBeingFreed, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
-  __atomic_store_n(&m.start, 0, __ATOMIC_RELEASE);
-  __atomic_store_n(&m.pid, 0, __ATOMIC_RELEASE);
-}
-
+/// From the moment in which the entry says so its last child may free it: no stop may find this process a member still.
 MIG_START void leave_job_at_end() {
   if (!state.job || state.member < 0) return;
+  ScopedStopClaim no_stop;
   uint32_t* flags = &state.job->members[state.member].flags;
   if (__atomic_fetch_or(flags, kMemberLeft, __ATOMIC_ACQ_REL) < kMemberBirth) return leave_job();
   state.member = -1;

@@ -34,8 +34,6 @@ void expect_child();
 void forget_expected_child();
 /// In the child of a fork, with its parent's real pid: a member of its own.
 void job_of_child(int32_t parent);
-/// Frees the entry of the process that had it, if nobody else has: its start time is 0 from then on until a new one has entered.
-void free_entry(Member& m, int32_t pid);
 /// Removes this process's entry; the last one removes the file.
 void leave_job();
 /// The same by a process that ends. If a child of it has not entered yet, the entry stays until that has.

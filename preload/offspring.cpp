@@ -165,6 +165,10 @@ bool is_of_job(int32_t real) {
   return stat.state == 'Z' && (stat.ppid == sys(__NR_getpid) || is_member(stat.ppid));
 }
 
+bool becomes_member(int32_t child) {
+  return !has_our_memory(child) && can_be_covered(child);
+}
+
 bool await_children(int64_t deadline) {
   int64_t birth = clock_now(CLOCK_MONOTONIC) + kBirthLimit;
   if (birth < deadline) deadline = birth;

@@ -9,6 +9,9 @@ namespace mig {
 /// Whether the process comes back with the job: it is a member, or a member's child that has ended and was not waited for.
 bool is_of_job(int32_t real);
 
+/// A child that was started as another program will be a member: the library can be loaded into it.
+bool becomes_member(int32_t child);
+
 /// Waits until every child is a member of the job or dead. False: one is neither; `state.failure` names it.
 bool await_children(int64_t deadline);
 

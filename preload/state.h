@@ -49,7 +49,7 @@ constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
 
 /// kLeaving: the threads go on, the leader is not through or still on its stack; the next stop must wait.
-/// kExecuting: a thread is about to become another program (preload/executing.h).
+/// kExecuting: a thread is about to become another program, or the process to end: no stop may begin (preload/stop_claim.h).
 enum StopState : uint32_t { kRunning, kStopping, kExecuting, kLeaving = ~0u };
 
 /// Why a checkpoint did not happen: the number and the one sentence for the user.

@@ -41,7 +41,7 @@ void read_words(char** words, const char* first, va_list args) {
 template <class Spawn>
 int spawned(pid_t* child, Spawn spawn) {
   int error = 0;
-  pid_t pid = born_by([&] {
+  pid_t pid = started_by([&] {
     pid_t real = 0;
     error = spawn(&real);
     return error ? 0 : real;

@@ -373,6 +373,31 @@ def births(case):
         raise Failure(f"it ended with {status}; {size()} leaves")
 
 
+def started_by_the_dead(case):
+    """Who has spawned a program ends before that has got through its loader: the program is in the image, and nowhere else."""
+    for kind in (0, 1):
+        directory, job = case.directory(f"d{kind}"), Job(case, f"job{kind}")
+        case.later(job.release)
+        job.start([case.build.tools / "late_starter", directory, kind])
+        case.wait(lambda: (directory / "ready").exists() and (directory / "late").exists(), "a program without a parent", pid=job.pid)
+        late = int((directory / "late").read_text())
+        asked = case.spawn([case.build.mig, "checkpoint", "--kill", job.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        case.wait(lambda: host.state(job.pid) in (None, "Z") or "futex" in Path(f"/proc/{job.pid}/wchan").read_text(), "a stop of the job")
+        case.file(f"d{kind}/go")
+        _, error = asked.communicate(timeout=20)
+        if asked.returncode:
+            raise Failure(error.decode())
+        job.gone([late])
+        job.restart(image=job.images)
+        come = directory / "come"
+        case.wait(come.exists, "what was started", pid=job.pid)
+        case.file(f"d{kind}/end")
+        if status := case.end_status(job.pid):
+            raise Failure(f"it ended with {status}")
+        if come.read_text() != "x":
+            raise Failure("what was started has come twice")
+
+
 def million_signals(case):
     """Two processes exchange a million signals through a hundred checkpoints: each arrives once."""
     subject, job = Subject(case, "signal_between", {}), Job(case)
@@ -390,7 +415,7 @@ def million_signals(case):
 
 LONG = (million_signals, births)
 TESTS = (shell_loop, asked_by_many, asked_at_once, member_refused, member_without_space, member_killed, leader_killed,
-         leader_killed_late, first_ends, other_directory, short_lived, many)
+         leader_killed_late, first_ends, other_directory, short_lived, started_by_the_dead, many)
 
 
 def tests(options):
