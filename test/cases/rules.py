@@ -48,12 +48,12 @@ def constructors(case):
 
 
 def exports(case):
-    """What the library exports: wrapped names of libc and mig_*; no C++ names."""
+    """What the library exports: wrapped names of libc, libaio and liburing, and mig_*; no C++ names."""
     case.build.need()
     names = [l.split()[-1].split("@")[0] for l in output("nm", "-D", "--defined-only", "--extern-only", case.build.library).splitlines()]
     libc = {l.split()[-1].split("@")[0] for l in output("nm", "-D", "--defined-only", "/lib/x86_64-linux-gnu/libc.so.6").splitlines()}
     libc |= {"io_getevents", "pidfd_getpid", "sched_getattr", "sched_setattr"}  # libaio's, and those of a newer libc
-    wrong = [n for n in names if not n.startswith("mig_") and n not in libc]
+    wrong = [n for n in names if not n.startswith(("mig_", "io_uring_")) and n not in libc]  # liburing's
     if wrong or "mig_checkpoint" not in names:
         raise Failure(f"exported: {wrong or names}")
 
