@@ -127,7 +127,9 @@ bool save_image(ImagePlace& place, const Request& request, int64_t began) {
     if (scratch_open) close_scratch();
     return false;
   }
-  ok = ok && open_common_table(place.directory) && note_pending_signals() && write_process_file(place.directory.get(), bytes);
+  ok = ok && open_common_table(place.directory);
+  note_late_stop();  // before its SIGCONT is taken for one of the program's
+  ok = ok && note_pending_signals() && write_process_file(place.directory.get(), bytes);
   if (role() == Role::kFollows) ok = ok && leave_member_part(bytes);
   if (!ok) tell_failure();
   if (!ok || role() == Role::kFollows) close_shared_table();

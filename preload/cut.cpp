@@ -145,8 +145,9 @@ int32_t choose_thread(int32_t pid) {
   return found;
 }
 
-/// A stopped process is continued when its parent stands still and cannot see it.
-bool may_continue(const ProcessStat& stat) {
+/// A stopped process is continued when nobody runs any more who could stop or continue it, and its parent cannot see it.
+bool may_continue(const ProcessStat& stat, bool others_run) {
+  if (others_run) return false;
   for (uint32_t i = 0; i < member_count(); ++i)
     if (const Member& m = state.job->members[i]; m.pid == stat.ppid && is_other(i)) return has_done(m, CutStep::kStopping);
   return true;
@@ -154,13 +155,15 @@ bool may_continue(const ProcessStat& stat) {
 
 /// Entries of processes that were killed stay, and their numbers may be strangers' by now. One that executes is left alone, but
 /// if it was stopped meanwhile it would not get through: its new program takes the request before anything else.
-void stop_member(Member& m) {
+/// False: it is stopped, and stays so for now.
+bool stop_member(Member& m, bool others_run) {
   bool executes = load(&m.flags) & kMemberExecuting;
   int32_t pid = m.pid, tid = choose_thread(pid);
   HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
-  if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return;
-  if (stat.state == 'T' ? !may_continue(stat) : executes) return;
+  if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return true;
+  if (stat.state == 'T' && !may_continue(stat, others_run)) return false;
+  if (stat.state != 'T' && executes) return true;
   note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
@@ -170,6 +173,7 @@ void stop_member(Member& m) {
   info.si_value.sival_int = kCutValue;
   if (thread.send(state.signal, info) < 0) set_progress(m, cut().number - 1);
   else if (stat.state == 'T') continue_member(m);
+  return true;
 }
 
 /// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, but for
@@ -190,9 +194,19 @@ bool is_awaiting_births(const Member& m) {
   return load(&m.flags) >= kMemberBirth && clock_now(CLOCK_MONOTONIC) < births_until;
 }
 
-/// One look at all others. Returns how many still run; `first` is one of them. Every `thorough` look finds the dead.
-uint32_t look(bool thorough, uint32_t& first) {
-  uint32_t open = 0;
+bool is_stopped(const Member& m) {
+  return m.pid > 0 && process_stat(m.pid).state == 'T';
+}
+
+struct Look {
+  uint32_t open = 0;     ///< that do not yet stand still
+  uint32_t running = 0;  ///< of these, all that are not stopped by a signal
+  uint32_t first = 0;    ///< one of them
+};
+
+/// One look at all others. Every `thorough` look finds the dead.
+Look look(bool thorough, bool others_run) {
+  Look seen;
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || has_done(m, CutStep::kStopping)) continue;
@@ -202,22 +216,23 @@ uint32_t look(bool thorough, uint32_t& first) {
       free_entry(m, pid);
       continue;
     }
-    if (!dead && !takes_part(m)) stop_member(m);
-    first = i;
-    ++open;
+    bool runs = takes_part(m) ? !thorough || !is_stopped(m) : dead || stop_member(m, others_run);
+    seen.running += runs;
+    seen.first = i;
+    ++seen.open;
   }
-  return open;
+  return seen;
 }
 
 /// The thread that was signalled has ended, and the signal with it; or the process was stopped only then.
-void signal_again() {
+void signal_again(bool others_run) {
   for (uint32_t i = 0; i < member_count(); ++i) {
     Member& m = state.job->members[i];
     if (!is_other(i) || !takes_part(m) || step_of(m)) continue;
     char path[64];
     Text(path) << "/proc/" << m.pid << "/task/" << m.target_tid << "/stat";
-    if (char s = state_letter(path); s == 'X' || s == 'Z') stop_member(m);
-    else if (s == 'T' && may_continue(process_stat(m.pid))) continue_member(m);
+    if (char s = state_letter(path); s == 'X' || s == 'Z') stop_member(m, others_run);
+    else if (s == 'T' && may_continue(process_stat(m.pid), others_run)) continue_member(m);
   }
 }
 
@@ -231,23 +246,35 @@ bool refuse_confined() {
   return true;
 }
 
+bool refuse_slow(const Member& m) {
+  bool executes = load(&m.flags) & kMemberExecuting;
+  return refuse_member(m, executes ? "it has not got through its exec within the limit" : "it does not stop within the limit");
+}
+
 bool stop_members() {
   int64_t limit = cut().limit > 0 ? cut().limit : state.stop_limit;
   int64_t deadline = clock_now(CLOCK_MONOTONIC) + limit;
   births_until = clock_now(CLOCK_MONOTONIC) + kBirthLimit;
-  bool thorough = false;
+  bool thorough = false, others_run = true;
   for (;;) {
-    uint32_t seen = load(&cut().changes), first = 0;
+    uint32_t changes = load(&cut().changes);
     if (!refuse_confined()) return false;
-    if (!look(thorough, first) && !look(true, first)) return !has_failed();
+    Look seen = look(thorough, others_run);
+    if (!seen.open) seen = look(true, others_run);
+    if (!seen.open) return !has_failed();
     if (has_failed()) return false;
-    thorough = futex_wait(&cut().changes, seen, kLook, true) == -ETIMEDOUT;
-    if (thorough) signal_again();
-    if (clock_now(CLOCK_MONOTONIC) > deadline)
-      return refuse_member(state.job->members[first], load(&state.job->members[first].flags) & kMemberExecuting
-                                                          ? "it has not got through its exec within the limit"
-                                                          : "it does not stop within the limit");
+    bool may_go_on = others_run && !seen.running;
+    others_run = seen.running;
+    if (may_go_on) continue;
+    thorough = futex_wait(&cut().changes, changes, kLook, true) == -ETIMEDOUT;
+    if (thorough) signal_again(others_run);
+    if (clock_now(CLOCK_MONOTONIC) > deadline) return refuse_slow(state.job->members[seen.first]);
   }
+}
+
+/// Stopped while it stood still.
+void continue_late(Member& m) {
+  if (is_stopped(m)) continue_member(m);
 }
 
 /// The leader waits until all that take part have done the step.
@@ -262,7 +289,11 @@ bool await_members(CutStep step, int64_t limit, bool dead_fail) {
     for (uint32_t i = 0; i < member_count(); ++i) {
       Member& m = state.job->members[i];
       int32_t pid = m.pid;
-      if (!is_other(i) || !takes_part(m) || has_done(m, step) || is_process_alive(pid, load_start(m))) continue;
+      if (!is_other(i) || !takes_part(m) || has_done(m, step)) continue;
+      if (is_process_alive(pid, load_start(m))) {
+        continue_late(m);
+        continue;
+      }
       free_entry(m, pid);
       if (dead_fail) return refuse_member(m, "it ended while the image was written");
     }
@@ -287,6 +318,11 @@ bool succeed() {
   return true;
 }
 
+void continue_leader() {
+  uint32_t leader = load(&cut().leader);
+  if (leader && leader <= kMaxMembers && load(&cut().number) == number) continue_late(state.job->members[leader - 1]);
+}
+
 /// Some member stands still in the cut of a dead leader, and will succeed to it.
 bool has_heir() {
   for (uint32_t i = 0; i < member_count(); ++i)
@@ -303,7 +339,9 @@ bool await_leader(CutStep step) {
     uint32_t s = load(&cut().step);
     if (load(&cut().number) != number || s == 0) return false;
     if (s >= static_cast<uint32_t>(step)) return true;
-    if (futex_wait(&cut().step, s, kLook, true) == -ETIMEDOUT && succeed()) return false;
+    if (futex_wait(&cut().step, s, kLook, true) != -ETIMEDOUT) continue;
+    if (succeed()) return false;
+    continue_leader();
   }
 }
 
@@ -412,13 +450,16 @@ uint32_t cut_size() {
 
 bool cut_stands() {
   if (has_failed()) return refuse(Error::kInternal, "the checkpoint", "another process could not be saved");
-  if (now == Role::kFollows)
+  if (now == Role::kFollows) {
+    continue_leader();
     return is_leader_alive(load(&cut().leader)) ||
            refuse(Error::kInternal, "the checkpoint", "the process that led it has ended");
+  }
   for (uint32_t i = 0; i < member_count(); ++i) {
-    const Member& m = state.job->members[i];
-    if (is_other(i) && takes_part(m) && !is_process_alive(m.pid, m.start))
-      return refuse_member(m, "it ended while the image was written");
+    Member& m = state.job->members[i];
+    if (!is_other(i) || !takes_part(m)) continue;
+    if (!is_process_alive(m.pid, m.start)) return refuse_member(m, "it ended while the image was written");
+    continue_late(m);
   }
   return true;
 }
@@ -523,6 +564,7 @@ void begin_returning(bool ok) {
 
 void all_returned() {
   if (!has_job() || !company) return;
+  note_late_stop();
   if (now == Role::kFollows) {
     report_step(CutStep::kReturning);
     await_leader(CutStep::kOver);
@@ -531,6 +573,7 @@ void all_returned() {
 }
 
 void leave_cut() {
+  note_late_stop();
   if (has_job() && now == Role::kLeads && late_leader) abandon_image(late_leader, cut().partial);
   if (has_job() && now == Role::kLeads) end_cut();
   if (has_job() && now == Role::kFollows) report_step(CutStep::kReturning);

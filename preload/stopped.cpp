@@ -11,6 +11,9 @@
 // before the parent runs. A child that runs, and whose SIGCONT the parent has not yet waited for, is stopped and continued after
 // a restart.
 //
+// A process may also be stopped while it stands still, by a member that still runs or by somebody outside: whoever waits for it
+// continues it, and it stops again like the others. Whether its parent had been told is not known then: it is told.
+//
 // SIGCHLD that such a stop causes is taken too. A standard signal is pending once: if one was pending before, the kernel
 // drops ours; if a child has ended since, ours may be in the place of its signal, and stays.
 #include "preload/stopped.h"
@@ -107,6 +110,7 @@ void each_child_with(uint32_t flags, Visit visit) {
 
 /// The stop signals of a terminal stop nobody while they are handled, nor in an orphaned group: SIGSTOP does.
 void stop_by(int signal) {
+  if (is_pending(SIGCONT)) return;
   if (signal != SIGSTOP) {
     KernelAction standard{}, before = action_of(signal);
     uint64_t set = uint64_t{1} << (signal - 1);
@@ -134,6 +138,24 @@ void await_stop(Member& m) {
   if (!(flags & kMemberStops)) send_continue(m.pid);
 }
 
+/// One that stops again does so on its way; after a restart one that only has news for its parent stops for a moment.
+bool is_about_to_stop(const Member& m) {
+  uint32_t flags = flags_of(m);
+  if (m.pid <= 0 || !(flags & (kMemberStops | (is_restarted ? kMemberUntold : 0)))) return false;
+  char letter = process_stat(m.pid).state;
+  return letter != 'Z' && letter != 'X' && !(letter == 'T' && (flags & kMemberStops));
+}
+
+/// Nobody runs before all have stopped: a SIGCONT that came first, or a SIGSTOP, would be lost.
+void await_stops_of_others() {
+  int64_t deadline = clock_now(CLOCK_MONOTONIC) + kStopLimit;
+  for (uint32_t i = 0; state.job && i < state.job->member_count && i < kMaxMembers; ++i)
+    while (is_about_to_stop(state.job->members[i]) && clock_now(CLOCK_MONOTONIC) < deadline) {
+      timespec t = to_timespec(kMillisecond / 10);
+      sys(__NR_nanosleep, &t, nullptr);
+    }
+}
+
 bool tells_stops() {
   KernelAction action = action_of(SIGCHLD);
   return action.handler != 1 && !(action.flags & SA_NOCLDSTOP);
@@ -150,6 +172,11 @@ void swallow_signals() {
     limit = kMillisecond;
   }
   if (kept.si_signo) sys(__NR_rt_sigqueueinfo, sys(__NR_getpid), SIGCHLD, &kept);
+}
+
+/// The parent is told of this stop, and no more of what was before it.
+void tell_stop(Member& own) {
+  change_flags(own, kMemberUntold, SIGSTOP * kMemberUntoldUnit);
 }
 
 }  // namespace
@@ -176,9 +203,23 @@ void note_own_stop() {
   was_stopped = own && (flags_of(*own) & kMemberStopped);
   if (own) change_flags(*own, kMemberStopped | kMemberStops, was_stopped ? kMemberStops : 0);
   in_handler = was_stopped && !take_continue() && is_handled(SIGCONT);
+  if (was_stopped && untold_signal(flags_of(*own)) == SIGCONT) tell_stop(*own);
+}
+
+/// A SIGCONT that is not the cut's came first: somebody has continued it in earnest.
+void note_late_stop() {
+  Member* own = own_member();
+  if (!own || !(flags_of(*own) & kMemberStopped)) return;
+  siginfo_t info;
+  bool continued = take_signal(SIGCONT, 0, info) && info.si_value.sival_int != kCutValue;
+  if (continued) sys(__NR_rt_sigqueueinfo, sys(__NR_getpid), SIGCONT, &info);
+  if (!was_stopped && !continued) tell_stop(*own);
+  was_stopped = was_stopped || !continued;
+  change_flags(*own, kMemberStopped, was_stopped ? kMemberStops : 0);
 }
 
 uint32_t own_stop_signal() {
+  note_late_stop();
   Member* own = own_member();
   untold = own ? flags_of(*own) & kMemberUntold : 0;
   return was_stopped ? SIGSTOP : 0;
@@ -195,6 +236,8 @@ void stop_again() {
   bool only_news = is_restarted && untold && !was_stopped;
   if (was_stopped || only_news) stop_by(was_stopped && untold ? untold_signal(untold) : SIGSTOP);
   if ((was_stopped && in_handler) || only_news) take_continue();
+  if (Member* own = own_member(); own && was_stopped) change_flags(*own, kMemberStops, 0);
+  await_stops_of_others();
   was_stopped = is_restarted = false;
   untold = 0;
 }

@@ -16,6 +16,8 @@ void note_news();
 void note_own_stop();
 /// After a restart, before the members meet: lets the parent know of it.
 void announce_stop();
+/// One that has been stopped since, by a member that still ran or by somebody outside, and was continued.
+void note_late_stop();
 /// At the end, after a restart too: stops again. Returns when somebody continues the process.
 void stop_again();
 /// The request that it was continued for is none any more.
