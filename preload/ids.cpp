@@ -78,6 +78,14 @@ MIG_UNSPLIT long call_with_ids(const IdCall& call, long number, long a, long b, 
   return failed(r) ? r : to_virtual(call.result, r);
 }
 
+MIG_UNSPLIT long call_with_capabilities(long number, __user_cap_header_struct* header, long data) {
+  if (!ids.moved || !header) return sys(number, header, data);
+  __user_cap_header_struct real{header->version, real_task(header->pid)};
+  long r = sys(number, &real, data);
+  header->version = real.version;
+  return r;
+}
+
 MIG_UNSPLIT int32_t virtual_id(int32_t real) {
   return virtual_task(real);
 }

@@ -3,6 +3,7 @@
 // Process groups and sessions may be those of somebody outside the job (a shell), so they have a pair each of their own,
 // looked at before the table (image/ids.h).
 #pragma once
+#include <linux/capability.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -99,6 +100,9 @@ struct IdCall {
   IdKind result = IdKind::kNone;
 };
 long call_with_ids(const IdCall& call, long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0);
+
+/// capget and capset: the number stands in the header, where the kernel answers with its version.
+long call_with_capabilities(long number, __user_cap_header_struct* header, long data);
 
 /// The virtual number of a process or thread of this job; any other number as it is.
 int32_t virtual_id(int32_t real);

@@ -91,6 +91,12 @@ MIG_EXPORT ssize_t process_vm_writev(pid_t pid, const iovec* local, unsigned lon
   return with_errno(call_with_ids(kOnTask, __NR_process_vm_writev, pid, word(local), static_cast<long>(locals), word(remote),
                                   static_cast<long>(remotes), static_cast<long>(flags)));
 }
+MIG_EXPORT int capget(__user_cap_header_struct* header, __user_cap_data_struct* data) noexcept {
+  return int_with_errno(call_with_capabilities(__NR_capget, header, word(data)));
+}
+MIG_EXPORT int capset(__user_cap_header_struct* header, const __user_cap_data_struct* data) noexcept {
+  return int_with_errno(call_with_capabilities(__NR_capset, header, word(data)));
+}
 MIG_EXPORT int pidfd_open(pid_t pid, unsigned flags) noexcept {
   return on_task(__NR_pidfd_open, pid, flags);
 }

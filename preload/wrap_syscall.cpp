@@ -131,6 +131,8 @@ constexpr int kOtherNumbers[] = {
     __NR_msgctl,
     __NR_semctl,
     __NR_timer_create,
+    __NR_capget,
+    __NR_capset,
     kLandlockRestrictSelf,
     __NR_prctl,
     __NR_seccomp,
@@ -269,6 +271,8 @@ __attribute__((visibility("hidden"), used)) long mig_special_syscall(long number
       return with_errno(queue_to_thread(i32(a), i32(b), i32(c), reinterpret_cast<const siginfo_t*>(d)));
     case __NR_pidfd_send_signal:
       return with_errno(queue_by_pidfd(i32(a), i32(b), reinterpret_cast<const siginfo_t*>(c), static_cast<unsigned>(d)));
+    case __NR_capget:
+    case __NR_capset: return with_errno(call_with_capabilities(number, reinterpret_cast<__user_cap_header_struct*>(a), b));
     case __NR_getpriority:
     case __NR_setpriority: return with_errno(call_with_ids(on_whose(a, PRIO_PROCESS, PRIO_PGRP), number, a, b, c));
     case __NR_ioprio_get:
