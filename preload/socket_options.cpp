@@ -134,6 +134,7 @@ constexpr Option kDatagramOptions[] = {
 
 /// The kernel tells these of a stream too (an accepted one has the TTL of its first packet there), and takes none back.
 bool is_for_datagrams(const Option& o) {
+  if (o.level == IPPROTO_IPV6) return o.name == IPV6_MULTICAST_HOPS;
   return o.level == IPPROTO_IP && (o.name == IP_MULTICAST_TTL || o.name == IP_MULTICAST_LOOP);
 }
 

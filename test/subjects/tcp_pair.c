@@ -7,7 +7,7 @@
 
 #include "subject.h"
 
-static int listener, client, server, half_client, half_server, both_client, both_server;
+static int listener, client, server, half_client, half_server, both_client, both_server, both_lower;
 static struct sockaddr_in own, peer;
 
 static void link_up(int *a, int *b) {
@@ -30,7 +30,10 @@ static void link_up_both(void) {
   both_client = socket(AF_INET, SOCK_STREAM, 0);
   EXPECT(!connect(both_client, (void *)&where, sizeof where));
   both_server = accept(fd, NULL, NULL);
-  EXPECT(both_server >= 0 && !close(fd));
+  EXPECT(both_server >= 0);
+  EXPECT_EQ(dup3(both_server, both_lower, O_CLOEXEC), both_lower);
+  EXPECT(!close(both_server) && !close(fd));
+  both_server = both_lower;
 }
 
 static void refill(void) {
@@ -42,6 +45,7 @@ static void setup(void) {
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t length = sizeof own;
   int on = 1;
+  both_lower = open("/dev/null", O_RDONLY);  // the accepted end stands before the other one
   listener = socket(AF_INET, SOCK_STREAM, 0);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   EXPECT(!bind(listener, (void *)&any, sizeof any) && !listen(listener, 5));
