@@ -62,6 +62,8 @@ struct DescriptorPath {
   explicit DescriptorPath(int fd) { Text(text) << "/proc/self/fd/" << fd; }
   char text[40];
 };
+/// A file by its path, also one whose mode keeps its owner from opening it.
+long open_file(const char* path, int flags);
 /// Opens what `fd` refers to anew, as `p` had it open.
 void reopen_through(PreparedDescription& p, int fd);
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "restore/description.h"
 #include "restore/failure.h"
 #include "restore/options.h"
 
@@ -97,7 +98,7 @@ void map_file(const PlannedMapping& m, bool shared) {
   char buffer[4200];
   const char* path = mapped_path(m.path, buffer, sizeof buffer);
   bool writable = shared && (r.protection & PROT_WRITE);
-  ScopedFd fd(open_path(path, writable ? O_RDWR : O_RDONLY));
+  ScopedFd fd(open_file(path, writable ? O_RDWR : O_RDONLY));
   if (!fd.ok()) give_up(Error::kFileMissing, path, "open", -fd.error());
   long p = sys(__NR_mmap, r.start, r.end - r.start, r.protection, map_flags(r) | (shared ? MAP_SHARED : MAP_PRIVATE), fd.get(),
                r.offset);

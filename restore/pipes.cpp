@@ -64,12 +64,12 @@ void open_pipe(PreparedDescription& p) {
 void open_fifo(PreparedDescription& p) {
   char buffer[4200];
   const char* path = mapped_path(p.path, buffer, sizeof buffer);
-  long both = open_path(path, O_RDWR | O_NONBLOCK);
+  long both = open_file(path, O_RDWR | O_NONBLOCK);
   if (both == -ENOENT || both == -ENOTDIR) give_up(Error::kFileMissing, path, "open", both);
   p.helper = move_aside(path, both);
   for (PreparedDescription& d : all_descriptions()) {
     if (!same_pipe(d, p)) continue;
-    long fd = open_path(path, static_cast<int>((d.record.open_flags & ~(O_ASYNC | O_CREAT | O_EXCL | O_TRUNC)) | O_NONBLOCK));
+    long fd = open_file(path, static_cast<int>((d.record.open_flags & ~(O_ASYNC | O_CREAT | O_EXCL | O_TRUNC)) | O_NONBLOCK));
     if (fd < 0) give_up(Error::kResourceFailed, path, "open", fd);
     set_descriptor(d, fd);
   }

@@ -31,8 +31,8 @@ void reopen(PreparedDescription& p, const char* path, uint32_t flags) {
   if ((p.record.mode & S_IFMT) != S_IFDIR && !(flags & O_PATH)) flags &= ~O_TMPFILE;
   if ((p.record.mode & S_IFMT) == S_IFLNK) flags |= O_NOFOLLOW;
   else flags &= ~O_NOFOLLOW;
-  long fd = open_path(path, static_cast<int>(flags));
-  if (fd == -EPERM || fd == -EINVAL) fd = open_path(path, static_cast<int>(flags & ~(O_NOATIME | O_DIRECT)));
+  long fd = open_file(path, static_cast<int>(flags));
+  if (fd == -EPERM || fd == -EINVAL) fd = open_file(path, static_cast<int>(flags & ~(O_NOATIME | O_DIRECT)));
   if (fd == -ENOENT || fd == -ENOTDIR) give_up(Error::kFileMissing, path, "open", fd);
   if (fd < 0) give_up(Error::kResourceFailed, path, "open", fd);
   set_descriptor(p, fd);
