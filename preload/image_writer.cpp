@@ -20,13 +20,12 @@ constexpr size_t kPiece = 256 << 10;
 constexpr size_t kFewPages = 32 << 10;  ///< what a small process fills: fresh memory costs more than a system call
 constexpr size_t kDirect = 64 << 10;    ///< runs of this size are not copied
 
-/// The library's own data, the stack that this runs on among it, change between the checksum and the write.
+/// The library's own data and the stack that this runs on change between the checksum and the write.
 bool changes_while_saved(const void* data, size_t size) {
-  auto start = reinterpret_cast<uint64_t>(data), end = start + size;
-  auto overlaps = [&](const void* from, const void* to) {
-    return start < reinterpret_cast<uint64_t>(to) && end > reinterpret_cast<uint64_t>(from);
-  };
-  return overlaps(_DYNAMIC, _end);
+  auto number = [](const void* p) { return reinterpret_cast<uint64_t>(p); };
+  uint64_t start = number(data), end = start + size, here = number(&number);
+  auto overlaps = [&](uint64_t from, uint64_t to) { return start < to && end > from; };
+  return overlaps(number(_DYNAMIC), number(_end)) || overlaps(here - kLeaderStack, here + kLeaderStack);
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ struct Interruption {
   uint64_t generation;  ///< in which it came
 };
 
-/// One stopped thread: its record for the image, and the small stack on which it waits.
-struct ThreadSlot : Interruption {
+/// One stopped thread: its record for the image. Below it in the same memory is the small stack on which it waits.
+struct alignas(64) ThreadSlot : Interruption {
   ThreadRecord record;
   int32_t real_tid;
   int32_t stopped_tid;  ///< real_tid when it was stopped
@@ -70,7 +70,7 @@ struct State {
   uint32_t returned;     ///< threads that a restart has brought back into their wait
   uint32_t left;         ///< threads that have gone on after the stop
   uint32_t slot_count;
-  char* slots;         ///< slot_count * kSlotSize
+  char* slots;         ///< slot_count * kSlotSize: a stack, and a ThreadSlot at its upper end
   int32_t leader_tid;  ///< real
   uint32_t bounced;    ///< threads that may not be stopped where they are, since the stop began
   uint64_t generation;
@@ -110,7 +110,7 @@ struct State {
 extern State state;
 
 inline ThreadSlot* slot_at(uint32_t index) {
-  return reinterpret_cast<ThreadSlot*>(state.slots + index * kSlotSize);
+  return reinterpret_cast<ThreadSlot*>(state.slots + (index + 1) * kSlotSize) - 1;
 }
 
 /// Sets the failure and returns false, so that a step can `return refuse(...)`.

@@ -3,7 +3,8 @@
 // The thread that takes the request (the leader) lists /proc/self/task, notes for each thread which system call
 // it is blocked in (/proc/self/task/TID/syscall: this must be read *before* the signal ends the call), sends it
 // the stop signal with this stop's number as its value, and repeats until a whole pass finds nobody new. A thread
-// that takes the signal moves to a small stack of ours, fills in its record, and waits on `state.stop`.
+// that takes the signal moves to a small stack of ours, fills in its record, and waits on `state.stop`. The last of those that the
+// leader waits for wakes it; in between it looks at nothing, for each look costs as much as there are threads.
 //
 // Threads that must not be stopped where they are (inside the kernel's vDSO, whose code differs on the next
 // kernel, inside a wrapper that is marked, or inside libc's mutexes: preload/pi_mutexes.cpp) return at once and are signalled
@@ -73,9 +74,9 @@ struct KernelAction {
   uint64_t mask;
 };
 
+char* leader_stack;        ///< kLeaderStack bytes, mapped when the first request comes
+uint32_t awaited;          ///< so many of `state.parked` the leader waits for: only the last of them wakes it
 KernelAction libc_action;  ///< of the stop signal, while ours is in its place
-
-alignas(64) char leader_stack[kLeaderStack];
 
 bool is_stop_signal(const siginfo_t* info) {
   return info->si_code == kStopCode && (reinterpret_cast<uint64_t>(info->si_value.sival_ptr) & 0xffffff0000000000) == kStopMagic;
@@ -196,6 +197,7 @@ void take_dead_main(int32_t tid) {
   slot->real_tid = tid;
   slot->dead = 1;
   describe_dead_thread(slot);
+  __atomic_fetch_add(&state.parked, 1, __ATOMIC_ACQ_REL);
 }
 
 /// One look at all threads: signals those that are new or were let go again. Returns how many are not settled. Only the main
@@ -248,6 +250,26 @@ void settle(Targets& targets, uint32_t& settled_slots) {
   }
 }
 
+uint32_t unsettled(Targets& targets) {
+  uint32_t n = 0;
+  for (const Target& t : targets) n += !t.settled;
+  return n;
+}
+
+/// Until all that were signalled have parked. False: for a moment nothing has happened, or a thread has bounced.
+bool await_parked(Targets& targets, uint32_t& settled_slots, uint32_t bounced) {
+  for (uint32_t before = ~0u;;) {
+    uint32_t parked = load(&state.parked);
+    settle(targets, settled_slots);
+    uint32_t missing = unsettled(targets);
+    if (!missing) return true;
+    if (parked == before || load(&state.bounced) != bounced) return false;
+    before = parked;
+    store(&awaited, settled_slots + missing);
+    futex_wait(&state.parked, parked, kMillisecond);
+  }
+}
+
 void forget_gone(Targets& targets) {
   for (Target& t : targets)
     if (!t.settled && t.signalled) {
@@ -286,15 +308,10 @@ bool gather(int task_dir, Targets& targets) {
     size_t known = targets.size();
     long open = pass(task_dir, targets);
     if (open < 0) return refuse(Error::kPendingLost, "the list of threads", "the kernel gave no memory for it");
-    uint32_t parked = load(&state.parked);
     settle(targets, settled);
     take_bounced(targets, bounced);
     if (!open && targets.size() == known) return true;
-    if (open && targets.size() == known) {
-      if (load(&state.parked) == parked) futex_wait(&state.parked, parked, kMillisecond);
-      settle(targets, settled);
-      forget_gone(targets);
-    }
+    if (open && targets.size() == known && !await_parked(targets, settled, bounced)) forget_gone(targets);
     if (clock_now(CLOCK_MONOTONIC) > deadline) return name_the_stubborn(targets);
   }
 }
@@ -327,8 +344,8 @@ void park(ThreadSlot* slot, ucontext_t* frame) {
   describe_thread(slot);
   if (!mig_save_context(&slot->record.context)) {
     __atomic_store_n(&slot->real_tid, static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
-    __atomic_fetch_add(&state.parked, 1, __ATOMIC_ACQ_REL);
-    futex_wake(&state.parked);
+    uint32_t parked = __atomic_add_fetch(&state.parked, 1, __ATOMIC_ACQ_REL);
+    if (parked >= load(&awaited)) futex_wake(&state.parked);
   } else {
     slot->back = 1;
     __atomic_fetch_add(&state.returned, 1, __ATOMIC_ACQ_REL);
@@ -391,6 +408,16 @@ void delete_timer_of(const siginfo_t* info) {
   if (info->si_code == SI_TIMER && !is_tick(info)) sys(__NR_timer_delete, info->si_timerid);
 }
 
+/// For the process that has claimed the stop.
+bool has_leader_stack(const siginfo_t* info) {
+  if (!leader_stack) leader_stack = static_cast<char*>(map_lasting_pages(kLeaderStack));
+  if (leader_stack || !is_of_mig(info)) return leader_stack;
+  Request request = take_request();
+  refuse(Error::kPendingLost, "a stack for the checkpoint", "the kernel gave no memory for it");
+  report(request, false, 0);
+  return false;
+}
+
 /// The request signal: a stack for its handler, or nullptr when there is nothing to do here and now. A child of vfork, which has
 /// its parent's memory, takes none.
 char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
@@ -409,6 +436,10 @@ char* claim_for_request(const siginfo_t* info, const ucontext_t* frame) {
   bool first = __atomic_compare_exchange_n(&state.stop, &now, kStopping, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   if (!first && now == kExecuting) ask_after_exec(info);
   else if (!first && (now == kLeaving || is_cut_signal(info)) && !is_errand(info)) request_again(info);
+  if (first && !has_leader_stack(info)) {
+    store(&state.stop, kRunning);
+    return nullptr;
+  }
   if (first && !is_errand(info) && claim_role(info) == Role::kNone) {
     store(&state.stop, kRunning);
     if (!is_answered(info)) request_again(info);
@@ -450,7 +481,7 @@ char* claim_for_stop(const siginfo_t* info, const ucontext_t* frame) {
   uint32_t index = __atomic_fetch_add(&state.claimed, 1, __ATOMIC_ACQ_REL);
   if (index >= state.slot_count) return nullptr;
   memset(slot_at(index), 0, sizeof(ThreadSlot));
-  return reinterpret_cast<char*>(slot_at(index)) + kSlotSize;
+  return reinterpret_cast<char*>(slot_at(index));
 }
 
 /// The kernel wakes one thread for a request to the process. If another took it, one that returns from our handler, the call of
@@ -489,7 +520,7 @@ extern "C" char* mig_claim_stack(int signal, siginfo_t* info, ucontext_t* frame)
 /// The result is incremented when the thread has left the stack, which may then be given to another.
 extern "C" uint32_t* mig_on_signal(int, siginfo_t* info, ucontext_t* frame, char* stack) {
   if (is_stop_signal(info)) {
-    park(reinterpret_cast<ThreadSlot*>(stack - kSlotSize), frame);
+    park(reinterpret_cast<ThreadSlot*>(stack), frame);
     if (load(&state.left)) leave_requests_to_others();
     return &state.left;
   }
@@ -508,7 +539,8 @@ bool stop_threads() {
   learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;
-  state.bounced = state.parked = state.left = state.returned = 0;
+  state.bounced = state.left = state.returned = 0;
+  state.parked = 1, awaited = ~0u;  // the leader counts as one that has
   memset(state.bounced_tids, 0, sizeof state.bounced_tids);
   install_handler();
   set_stop_action();
