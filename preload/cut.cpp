@@ -158,13 +158,13 @@ bool may_continue(const ProcessStat& stat, bool others_run) {
 /// False: it is stopped, and stays so for now.
 bool stop_member(Member& m, bool others_run) {
   bool executes = load(&m.flags) & kMemberExecuting;
-  int32_t pid = m.pid, tid = choose_thread(pid);
-  HeldThread thread(pid, tid);
+  int32_t pid = m.pid;
+  HeldThread thread(pid, pid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return true;
   if (stat.state == 'T' && !may_continue(stat, others_run)) return false;
   if (stat.state != 'T' && executes) return true;
-  note_blocked_call(m, tid);
+  note_blocked_call(m, pid);
   set_progress(m, cut().number);
   siginfo_t info{};
   info.si_signo = state.signal;

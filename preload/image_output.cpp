@@ -7,12 +7,14 @@
 #include "image/base/file.h"
 #include "image/base/text.h"
 #include "image/stream.h"
+#include "preload/state.h"
 
 namespace mig {
 namespace {
 
 /// The socket stands beside the partial directory. -ENOENT: there is none, the image goes into files.
 long connect_stream(int directory) {
+  if (!state.job || !(state.job->cut.flags & kRequestStream)) return -ENOENT;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   Text(address.sun_path) << "/proc/self/fd/" << directory << "/../" << kStreamSocket;

@@ -122,6 +122,16 @@ void look_at_file(Mapping& m) {
   r.file_mtime = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
 }
 
+/// Mappings of one file stand side by side, and it is looked at once.
+bool take_from(const Mapping* before, Mapping& m) {
+  MappingRecord& r = m.record;
+  if (!before || before->record.inode != r.inode || before->record.device != r.device || !text_equal(before->path, m.path) ||
+      !before->record.file_mtime || (before->record.flags & kMappingFileDeleted))
+    return false;
+  r.file_size = before->record.file_size, r.file_mtime = before->record.file_mtime;
+  return true;
+}
+
 /// The kernel's own names for memory without a file.
 bool is_named_anonymous(const char* path) {
   return text_equal(path, "/dev/zero") || text_equal(path, "/dev/zero (deleted)") || text_starts(path, "/anon_hugepage");
@@ -131,7 +141,7 @@ bool is_device(const char* path) {
   return text_starts(path, "/dev/") && !text_starts(path, "/dev/shm/") && !text_ends(path, " (deleted)");
 }
 
-void classify(Mapping& m) {
+void classify(Mapping& m, const Mapping* before) {
   MappingRecord& r = m.record;
   bool shared = r.kind == static_cast<uint32_t>(MappingKind::kFileShared);
   auto set = [&](MappingKind kind) { r.kind = static_cast<uint32_t>(kind); };
@@ -149,7 +159,7 @@ void classify(Mapping& m) {
   else if (is_device(m.path)) set(MappingKind::kDevice);
   else {
     set(shared ? MappingKind::kFileShared : MappingKind::kFilePrivate);
-    look_at_file(m);
+    if (!take_from(before, m)) look_at_file(m);
     if (shared && (r.flags & kMappingFileDeleted)) set(MappingKind::kMemfd);
   }
   if (text_starts(m.path, "/memfd:")) r.flags |= kMappingFileDeleted;
@@ -192,7 +202,7 @@ bool list_mappings(Mappings& mappings) {
   size_t kept = 0;
   for (Mapping& m : mappings)
     if (!is_own(m)) {
-      classify(m);
+      classify(m, kept ? &mappings[kept - 1] : nullptr);
       mappings[kept++] = m;
     }
   mappings.resize_down(kept);

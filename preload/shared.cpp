@@ -4,6 +4,9 @@
 // a plain tree stays flat. Whoever is in the tree has entered and waits, and may be looked into: a process is dumpable while
 // it saves. Addresses differ between the processes, so links are offsets, in units of 8 bytes. Pages are
 // written before they are mapped: with no room left on the disk, touching a hole of the file would be fatal.
+//
+// The table only grows, by links that are set last, so it is searched without its lock. Most of what a process has to enter
+// another one has entered before it; hundreds that came for the lock at the same time would mostly wait for each other.
 #include "preload/shared.h"
 
 #include <errno.h>
@@ -19,7 +22,7 @@ namespace {
 
 constexpr char kName[] = ".shared";
 constexpr size_t kReserve = 64 << 20, kGrowth = 256 << 10;
-constexpr uint32_t kBuckets = 1 << 13;
+constexpr uint32_t kBuckets = 1 << 11;
 constexpr uint64_t kNoDevice = ~0UL, kTextDevice = ~1UL;  ///< names of what is nobody's object: no file system gives them
 constexpr int64_t kLook = 50 * kMillisecond, kLimit = 60 * kSecond;
 
@@ -126,9 +129,9 @@ class Guard {
 };
 
 Link& bucket_of(const ObjectName& name) {
-  return table->buckets[((name.inode ^ name.device * 31) * 0x9e3779b97f4a7c15) >> 51];
+  return table->buckets[((name.inode ^ name.device * 31) * 0x9e3779b97f4a7c15) >> 53];
 }
-static_assert(kBuckets == 1 << (64 - 51));
+static_assert(kBuckets == 1 << (64 - 53));
 
 Object* find(const ObjectName& name) {
   for (auto o = at<Object>(__atomic_load_n(&bucket_of(name), __ATOMIC_ACQUIRE)); o; o = at<Object>(o->next))
@@ -161,12 +164,18 @@ bool refuse_comparison(const OpenDescription* d, long result) {
   return refuse_errno(Error::kPendingLost, object, "compare it with another process's (kcmp)", result);
 }
 
-/// The place in the tree of what this process has, empty if it is new, and how the last comparison ended.
-Link* find_place(Object& o, int type, int fd, long& order) {
+Link load_link(const Link* link) {
+  return __atomic_load_n(link, __ATOMIC_ACQUIRE);
+}
+void set_link(Link* link, Link to) {
+  __atomic_store_n(link, to, __ATOMIC_RELEASE);
+}
+
+/// The place in the tree, from that link on, of what this process has, empty if it is new, and how the last comparison ended.
+Link* find_place(Link* link, int type, int fd, long& order) {
   long pid = sys(__NR_getpid);
-  order = 0;
-  for (Link* link = &o.descriptions;;) {
-    auto other = at<Description>(*link);
+  for (order = 0;;) {
+    auto other = at<Description>(load_link(link));
     if (!other) return link;
     order = sys(__NR_kcmp, pid, other->holder.pid, static_cast<long>(type), static_cast<long>(fd),
                 static_cast<long>(other->holder.fd));
@@ -175,14 +184,13 @@ Link* find_place(Object& o, int type, int fd, long& order) {
   }
 }
 
-/// The same, and a new one is entered there; nullptr: the failure is set.
-Description* find_or_enter(Object& o, int type, const OpenDescription* d, long& order) {
-  int fd = d ? d->fd : 0;
-  Link* link = find_place(o, type, fd, order);
-  if (order < 0) {
-    refuse_comparison(d, order);
-    return nullptr;
-  }
+/// An empty place of the tree is filled if no other process is faster; nullptr: the failure is set.
+Description* enter(const ObjectName& name, Link* link, int type, int fd, long& order) {
+  Guard guard;
+  Object* o = guard.ok() ? find_or_make(name) : nullptr;
+  if (!o) return nullptr;
+  link = find_place(link ? link : &o->descriptions, type, fd, order);
+  if (order < 0) return nullptr;
   if (*link) return at<Description>(*link);
   Link fresh = allocate(sizeof(Description));
   if (!fresh) {
@@ -192,8 +200,21 @@ Description* find_or_enter(Object& o, int type, const OpenDescription* d, long& 
   auto made = at<Description>(fresh);
   made->holder = {static_cast<int32_t>(sys(__NR_getpid)), fd, ++table->numbers};
   made->vpid = state.vpid;
-  *link = fresh;
+  set_link(link, fresh);
   return made;
+}
+
+/// What this process has, as the first one that has it has entered it; nullptr: the failure is set.
+Description* find_or_enter(const ObjectName& name, int type, const OpenDescription* d, long& order) {
+  int fd = d ? d->fd : 0;
+  order = 0;
+  Object* o = find(name);
+  Link* link = o ? find_place(&o->descriptions, type, fd, order) : nullptr;
+  Description* known = link ? at<Description>(load_link(link)) : nullptr;
+  if (!known && order >= 0) known = enter(name, link, type, fd, order);
+  if (order >= 0) return known;
+  refuse_comparison(d, order);
+  return nullptr;
 }
 
 /// Users may not look into each other's processes, nor share with them what they could not look into.
@@ -306,13 +327,11 @@ bool await_descriptions() {
 bool claim_table(int type, int32_t& keeper) {
   keeper = state.vpid;
   if (!mapped) return true;
-  Guard guard;
-  Object* o = guard.ok() ? find_or_make(name_of_tables(type)) : nullptr;
   long order = 0;
-  Description* found = o ? find_or_enter(*o, type, nullptr, order) : nullptr;
+  Description* found = find_or_enter(name_of_tables(type), type, nullptr, order);
   if (order == -EPERM) state.failure = {};  // nothing of what that one has is this one's
   if (!found) return order == -EPERM;
-  ++found->sharers;
+  __atomic_fetch_add(&found->sharers, 1, __ATOMIC_ACQ_REL);
   keeper = found->vpid;
   if (type == KCMP_FILES) own_files = found;
   return true;
@@ -376,8 +395,19 @@ bool claim_object(const ObjectName& name) {
   return !o || __atomic_exchange_n(&o->claimed, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
+/// Others have claimed all of it.
+static bool is_claimed(const ObjectName& name, Range range) {
+  const Object* o = find(name);
+  for (auto c = at<Claim>(o ? load_link(&o->claims) : 0); c && range.start < range.end; c = at<Claim>(load_link(&c->next))) {
+    if (c->range.start > range.start) return false;
+    if (uint64_t end = __atomic_load_n(&c->range.end, __ATOMIC_ACQUIRE); end > range.start) range.start = end;
+  }
+  return range.start >= range.end;
+}
+
 bool claim_range(const ObjectName& name, Range range, ScratchArray<Range>& granted) {
   if (!mapped) return granted.push(range) || refuse_table(-ENOMEM);
+  if (is_claimed(name, range)) return true;
   Guard guard;
   Object* o = guard.ok() ? find_or_make(name) : nullptr;
   if (!o) return false;
@@ -392,13 +422,13 @@ bool claim_range(const ObjectName& name, Range range, ScratchArray<Range>& grant
     }
     Range gap{range.start, next && next->range.start < range.end ? next->range.start : range.end};
     if (before && before->range.end == gap.start) {
-      before->range.end = gap.end;
+      __atomic_store_n(&before->range.end, gap.end, __ATOMIC_RELEASE);
     } else {
       Link fresh = allocate(sizeof(Claim));
       if (!fresh) return refuse_table(-ENOMEM);
       before = at<Claim>(fresh);
       before->range = gap, before->next = *link;
-      *link = fresh;
+      set_link(link, fresh);
       link = &before->next;
     }
     if (!granted.push(gap)) return refuse_table(-ENOMEM);
@@ -409,10 +439,8 @@ bool claim_range(const ObjectName& name, Range range, ScratchArray<Range>& grant
 
 bool claim_description(OpenDescription& d) {
   if (!mapped) return true;
-  Guard guard;
-  Object* o = guard.ok() ? find_or_make(object_of(d)) : nullptr;
   long order = 0;
-  Description* found = o ? find_or_enter(*o, KCMP_FILE, &d, order) : nullptr;
+  Description* found = find_or_enter(object_of(d), KCMP_FILE, &d, order);
   if (!found) return false;
   d.record.shared = found->holder.number;
   d.record.owner_vpid = found->vpid;
