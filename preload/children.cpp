@@ -35,10 +35,11 @@ extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 namespace mig {
 namespace {
 
-Hook<pid_t (*)()> original_fork("fork"), original_Fork("_Fork");
+Hook<pid_t (*)(), "fork"> original_fork;
+Hook<pid_t (*)(), "_Fork"> original_Fork;
 MIG_ORIGINAL(daemon);
-Hook<int (*)(int*, char*, const termios*, const winsize*)> original_forkpty("forkpty");
-Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*)> original_clone("clone");
+Hook<int (*)(int*, char*, const termios*, const winsize*), "forkpty"> original_forkpty;
+Hook<int (*)(int (*)(void*), void*, int, void*, pid_t*, void*, pid_t*), "clone"> original_clone;
 
 bool watching = false;
 

@@ -11,6 +11,7 @@
 #include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/result.h"
+#include "preload/start.h"
 #include "preload/state.h"
 
 namespace mig {
@@ -30,11 +31,11 @@ void enter_confinement(bool on) {
 
 }  // namespace
 
-bool is_confined() {
+MIG_START bool is_confined() {
   return confined;
 }
 
-void adopt_confinement(const Member& m) {
+MIG_START void adopt_confinement(const Member& m) {
   confined = load(&m.flags) & kMemberConfined;
 }
 

@@ -31,12 +31,12 @@ namespace {
 MIG_ORIGINAL(pthread_cond_timedwait);
 MIG_ORIGINAL(timerfd_settime);
 MIG_ORIGINAL(pthread_condattr_setclock);  // in libpthread before 2.34, with another version
-Hook<int (*)(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*)> original_cond_clockwait("pthread_cond_clockwait");
-Hook<int (*)(pthread_mutex_t*, clockid_t, const timespec*)> original_mutex_clocklock("pthread_mutex_clocklock");
-Hook<int (*)(pthread_rwlock_t*, clockid_t, const timespec*)> original_clockrdlock("pthread_rwlock_clockrdlock"),
-    original_clockwrlock("pthread_rwlock_clockwrlock");
-Hook<int (*)(sem_t*, clockid_t, const timespec*)> original_sem_clockwait("sem_clockwait");
-Hook<int (*)(pthread_t, void**, clockid_t, const timespec*)> original_clockjoin("pthread_clockjoin_np");
+Hook<int (*)(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*), "pthread_cond_clockwait"> original_cond_clockwait;
+Hook<int (*)(pthread_mutex_t*, clockid_t, const timespec*), "pthread_mutex_clocklock"> original_mutex_clocklock;
+Hook<int (*)(pthread_rwlock_t*, clockid_t, const timespec*), "pthread_rwlock_clockrdlock"> original_clockrdlock;
+Hook<int (*)(pthread_rwlock_t*, clockid_t, const timespec*), "pthread_rwlock_clockwrlock"> original_clockwrlock;
+Hook<int (*)(sem_t*, clockid_t, const timespec*), "sem_clockwait"> original_sem_clockwait;
+Hook<int (*)(pthread_t, void**, clockid_t, const timespec*), "pthread_clockjoin_np"> original_clockjoin;
 
 constexpr int kUnknown = -1, kUndecided = -2;
 int monotonic_bit = kUndecided;  ///< in a pthread_cond_t

@@ -37,7 +37,7 @@ constexpr int kLooksAtRemoval = 1000;  ///< at a file that is about to go
 
 /// The new program has its handlers: whoever waits for that may signal it. What came during exec it asks for itself, and what was
 /// sent to a thread that exec has ended: who finds a request that nobody has taken may take it.
-void end_executing() {
+MIG_START void end_executing() {
   Member& m = state.job->members[state.member];
   uint32_t flags = load(&m.flags);
   if (!(flags & kMemberExecuting)) return;
@@ -53,7 +53,7 @@ bool is_requester_alive(const JobRequest& r) {
   return pid > 0 && is_process_alive(pid, r.requester_start);
 }
 
-void job_path(Text& path) {
+MIG_START void job_path(Text& path) {
   path << state.run_directory << "/" << state.job_name << ".job";
 }
 
@@ -175,20 +175,20 @@ void remove_job() {
 
 /// The last member says that the file goes before it looks once more, a new one looks at that after it has entered: one of
 /// the two sees the other. True: the file has gone, or would go.
-bool is_over() {
+MIG_START bool is_over() {
   uint32_t* over = &state.job->over;
   for (int i = 0; i < kLooksAtRemoval && __atomic_load_n(over, __ATOMIC_SEQ_CST); ++i) sys(__NR_sched_yield);
   return load(over);
 }
 
 /// A process that was not in the table before: born without the library, or as the copy of a member (which has ids).
-void take_own_number() {
+MIG_START void take_own_number() {
   if (ids.space) return;
   use_id_space();
   if (ids.moved) forget_own_ids();
 }
 
-void enter_or_make(int32_t first) {
+MIG_START void enter_or_make(int32_t first) {
   take_own_number();
   enter_member(first);
   if (state.member < 0 || !is_over()) return;

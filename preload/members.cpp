@@ -31,7 +31,7 @@ bool is_alive(int32_t pid) {
 }
 
 /// Of the process, beside the one at `but`; -1: any.
-Member* entry_of(int32_t pid, int32_t but = -1) {
+MIG_START Member* entry_of(int32_t pid, int32_t but = -1) {
   uint32_t count = member_count();
   for (uint32_t i = 0; i < count; ++i)
     if (Member& m = state.job->members[i]; static_cast<int32_t>(i) != but && __atomic_load_n(&m.pid, __ATOMIC_SEQ_CST) == pid)
@@ -39,7 +39,7 @@ Member* entry_of(int32_t pid, int32_t but = -1) {
   return nullptr;
 }
 
-bool claim(Member& m, bool of_the_dead) {
+MIG_START bool claim(Member& m, bool of_the_dead) {
   if (of_the_dead && m.pid > 0 && !is_alive(m.pid)) free_entry(m, m.pid);
   int32_t none = 0;
   return __atomic_compare_exchange_n(&m.pid, &none, kNotShown, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -47,7 +47,7 @@ bool claim(Member& m, bool of_the_dead) {
 
 /// A place, looked for from `first` on: a free one if there is one near, else also that of a process that was killed. Place 0
 /// is the first program's for ever.
-int32_t claim_place(int32_t first) {
+MIG_START int32_t claim_place(int32_t first) {
   for (int32_t n = 0; n < kMaxMembers; ++n) {
     int32_t at = (first + n) % kMaxMembers;
     if ((at || !first) && claim(state.job->members[at], n >= kPassedOver)) return at;
@@ -56,7 +56,7 @@ int32_t claim_place(int32_t first) {
 }
 
 /// Grows in steps, so that few processes write to it.
-void count_member(int32_t at) {
+MIG_START void count_member(int32_t at) {
   auto wanted = static_cast<uint32_t>(at) / kCountStep * kCountStep + kCountStep;
   uint32_t now = known_count < wanted ? load(&state.job->member_count) : wanted;
   while (now < wanted &&

@@ -258,8 +258,8 @@ void renew_waited_for(const ThreadSlot* slot) {
 
 // The wait for a condition.
 
-Hook<void (*)(void*, void (*)(void*), void*)> push_cleanup("_pthread_cleanup_push");
-Hook<void (*)(void*, int)> pop_cleanup("_pthread_cleanup_pop");
+Hook<void (*)(void*, void (*)(void*), void*), "_pthread_cleanup_push"> push_cleanup;
+Hook<void (*)(void*, int), "_pthread_cleanup_pop"> pop_cleanup;
 
 void end_wait(void*) {
   hide_real_tid();

@@ -22,7 +22,7 @@ namespace mig {
 namespace {
 
 MIG_ORIGINAL(read);
-Hook<ssize_t (*)(int, void*, size_t, size_t)> original_read_chk("__read_chk");
+Hook<ssize_t (*)(int, void*, size_t, size_t), "__read_chk"> original_read_chk;
 
 bool has_signalfd;
 

@@ -42,10 +42,10 @@ MIG_ORIGINAL(nanosleep);
 MIG_ORIGINAL(clock_nanosleep);
 MIG_ORIGINAL(pause);
 MIG_ORIGINAL(semtimedop);
-Hook<int (*)(pollfd*, nfds_t, int, size_t)> original_poll_chk("__poll_chk");
-Hook<int (*)(pollfd*, nfds_t, const timespec*, const sigset_t*, size_t)> original_ppoll_chk("__ppoll_chk");
-Hook<int (*)(int, epoll_event*, int, const timespec*, const sigset_t*)> original_epoll_pwait2("epoll_pwait2");
-Hook<int (*)(void*, long, long, void*, timespec*)> original_io_getevents("io_getevents");
+Hook<int (*)(pollfd*, nfds_t, int, size_t), "__poll_chk"> original_poll_chk;
+Hook<int (*)(pollfd*, nfds_t, const timespec*, const sigset_t*, size_t), "__ppoll_chk"> original_ppoll_chk;
+Hook<int (*)(int, epoll_event*, int, const timespec*, const sigset_t*), "epoll_pwait2"> original_epoll_pwait2;
+Hook<int (*)(void*, long, long, void*, timespec*), "io_getevents"> original_io_getevents;
 
 /// glibc shows what pthread_kill and tgkill have sent as sent by kill.
 void tell_sender(void* memory, long) {

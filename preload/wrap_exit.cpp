@@ -14,7 +14,7 @@
 namespace mig {
 namespace {
 
-Hook<void (*)(int)> original_quick_exit("quick_exit");  // without `noreturn`, which a compiler may count as part of the type
+Hook<void (*)(int), "quick_exit"> original_quick_exit;  // without `noreturn`, which a compiler may count as part of the type
 
 void leave_at_once() {
   if (!state.active || is_confined() || !is_own_process()) return;

@@ -20,9 +20,9 @@ namespace {
 MIG_ORIGINAL(pthread_kill);
 MIG_ORIGINAL(pthread_sigqueue);
 // Types without `noreturn`, which a compiler may count as part of them.
-Hook<void (*)()> original_abort("abort");
-Hook<void (*)(const char*, const char*, unsigned, const char*)> original_assert_fail("__assert_fail");
-Hook<void (*)(int, const char*, unsigned, const char*)> original_assert_perror_fail("__assert_perror_fail");
+Hook<void (*)(), "abort"> original_abort;
+Hook<void (*)(const char*, const char*, unsigned, const char*), "__assert_fail"> original_assert_fail;
+Hook<void (*)(int, const char*, unsigned, const char*), "__assert_perror_fail"> original_assert_perror_fail;
 
 constexpr int kFirstOfLibc = 32, kLastOfLibc = 33;  ///< SIGCANCEL and SIGSETXID
 

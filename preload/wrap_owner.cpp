@@ -10,7 +10,8 @@
 namespace mig {
 namespace {
 
-Hook<int (*)(int, int, long)> original_fcntl("fcntl"), original_fcntl64("fcntl64");
+Hook<int (*)(int, int, long), "fcntl"> original_fcntl;
+Hook<int (*)(int, int, long), "fcntl64"> original_fcntl64;
 
 constexpr IdCall kSetOwner{{IdKind::kNone, IdKind::kNone, IdKind::kTarget}};
 

@@ -36,7 +36,7 @@ MIG_UNSPLIT long owner_of_signals(int fd, unsigned long request, int32_t* owner)
   return r;
 }
 
-Hook<int (*)(int, unsigned long, void*)> original_ioctl("ioctl");
+Hook<int (*)(int, unsigned long, void*), "ioctl"> original_ioctl;
 
 int ioctl_with_ids(int fd, unsigned long request, int32_t* id) {
   switch (request) {

@@ -18,10 +18,14 @@
 namespace mig {
 namespace {
 
-Hook<int (*)(const char*, int, mode_t)> original_open("open"), original_open64("open64");
-Hook<int (*)(int, const char*, int, mode_t)> original_openat("openat"), original_openat64("openat64");
-Hook<int (*)(const char*, int)> original_open_2("__open_2"), original_open64_2("__open64_2");
-Hook<int (*)(int, const char*, int)> original_openat_2("__openat_2"), original_openat64_2("__openat64_2");
+Hook<int (*)(const char*, int, mode_t), "open"> original_open;
+Hook<int (*)(const char*, int, mode_t), "open64"> original_open64;
+Hook<int (*)(int, const char*, int, mode_t), "openat"> original_openat;
+Hook<int (*)(int, const char*, int, mode_t), "openat64"> original_openat64;
+Hook<int (*)(const char*, int), "__open_2"> original_open_2;
+Hook<int (*)(const char*, int), "__open64_2"> original_open64_2;
+Hook<int (*)(int, const char*, int), "__openat_2"> original_openat_2;
+Hook<int (*)(int, const char*, int), "__openat64_2"> original_openat64_2;
 MIG_ORIGINAL(fopen);
 MIG_ORIGINAL(fopen64);
 MIG_ORIGINAL(freopen);
@@ -38,13 +42,15 @@ MIG_ORIGINAL(statx);
 
 /// stat(2) and its kin are functions of libc since 2.33; before, headers called these with a version number.
 template <class Buffer>
-using StatByVersion = Hook<int (*)(int, const char*, Buffer*)>;
+using StatByVersion = int (*)(int, const char*, Buffer*);
 template <class Buffer>
-using StatAtByVersion = Hook<int (*)(int, int, const char*, Buffer*, int)>;
-StatByVersion<struct stat> original_xstat("__xstat"), original_lxstat("__lxstat");
-StatByVersion<struct stat64> original_xstat64("__xstat64"), original_lxstat64("__lxstat64");
-StatAtByVersion<struct stat> original_fxstatat("__fxstatat");
-StatAtByVersion<struct stat64> original_fxstatat64("__fxstatat64");
+using StatAtByVersion = int (*)(int, int, const char*, Buffer*, int);
+Hook<StatByVersion<struct stat>, "__xstat"> original_xstat;
+Hook<StatByVersion<struct stat>, "__lxstat"> original_lxstat;
+Hook<StatByVersion<struct stat64>, "__xstat64"> original_xstat64;
+Hook<StatByVersion<struct stat64>, "__lxstat64"> original_lxstat64;
+Hook<StatAtByVersion<struct stat>, "__fxstatat"> original_fxstatat;
+Hook<StatAtByVersion<struct stat64>, "__fxstatat64"> original_fxstatat64;
 constexpr int kStatVersion = 1;
 
 bool has_mode(int flags) {

@@ -20,8 +20,8 @@ namespace {
 
 constexpr IdCall kOnTask{{IdKind::kTask}}, kOnClock{{IdKind::kClock}};
 constexpr long kCpuClock = 2;  ///< CPUCLOCK_SCHED, of a process
-Hook<long (*)(int, long, void*, void*)> original_ptrace("ptrace");
-Hook<int (*)(int)> original_pidfd_getpid("pidfd_getpid");
+Hook<long (*)(int, long, void*, void*), "ptrace"> original_ptrace;
+Hook<int (*)(int), "pidfd_getpid"> original_pidfd_getpid;
 
 int on_task(long number, pid_t task, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   return int_with_errno(call_with_ids(kOnTask, number, task, b, c, d, e, f));

@@ -38,11 +38,14 @@ MIG_ORIGINAL(sigsuspend);
 MIG_ORIGINAL(sigwait);
 MIG_ORIGINAL(signalfd);
 MIG_ORIGINAL(posix_spawnattr_setsigmask);
-Hook<int (*)(pthread_attr_t*, const sigset_t*)> original_setsigmask("pthread_attr_setsigmask_np");
-Hook<__sighandler_t (*)(int, __sighandler_t)> original_sysv_signal("__sysv_signal"), original_sigset("sigset");
-Hook<int (*)(int, int)> original_siginterrupt("siginterrupt");
-Hook<int (*)(int)> original_sigignore("sigignore"), original_sighold("sighold"), original_sigrelse("sigrelse");
-Hook<int (*)()> original_sigrtmax("__libc_current_sigrtmax");
+Hook<int (*)(pthread_attr_t*, const sigset_t*), "pthread_attr_setsigmask_np"> original_setsigmask;
+Hook<__sighandler_t (*)(int, __sighandler_t), "__sysv_signal"> original_sysv_signal;
+Hook<__sighandler_t (*)(int, __sighandler_t), "sigset"> original_sigset;
+Hook<int (*)(int, int), "siginterrupt"> original_siginterrupt;
+Hook<int (*)(int), "sigignore"> original_sigignore;
+Hook<int (*)(int), "sighold"> original_sighold;
+Hook<int (*)(int), "sigrelse"> original_sigrelse;
+Hook<int (*)(), "__libc_current_sigrtmax"> original_sigrtmax;
 
 bool is_hidden(int signal) {
   return __builtin_expect(signal == state.signal && signal > 0, false);

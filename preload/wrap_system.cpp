@@ -16,8 +16,9 @@ namespace mig {
 namespace {
 
 /// As pthread_cleanup_push has them; in libpthread before glibc 2.34.
-Hook<void (*)(void*)> register_cancel("__pthread_register_cancel"), unregister_cancel("__pthread_unregister_cancel"),
-    unwind_next("__pthread_unwind_next");
+Hook<void (*)(void*), "__pthread_register_cancel"> register_cancel;
+Hook<void (*)(void*), "__pthread_unregister_cancel"> unregister_cancel;
+Hook<void (*)(void*), "__pthread_unwind_next"> unwind_next;
 MIG_ORIGINAL(pthread_setcancelstate);
 
 constexpr int kNotExecuted = 127 << 8;

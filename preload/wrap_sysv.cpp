@@ -11,7 +11,7 @@ namespace {
 
 MIG_ORIGINAL(shmctl);
 MIG_ORIGINAL(msgctl);
-Hook<int (*)(int, int, int, long)> original_semctl("semctl");
+Hook<int (*)(int, int, int, long), "semctl"> original_semctl;
 
 bool tells_pids(int command, int stat, int stat_any) {
   return ids_moved() && (command == IPC_STAT || command == stat || command == stat_any);
