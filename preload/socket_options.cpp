@@ -132,10 +132,10 @@ constexpr Option kDatagramOptions[] = {
     {0, kUdplite, 10 /* UDPLITE_SEND_CSCOV */},   {0, kUdplite, 11 /* UDPLITE_RECV_CSCOV */},
 };
 
-/// The kernel tells these of a stream too (an accepted one has the TTL of its first packet there), and takes none back.
+/// The kernel tells these of a stream too (an accepted one has the TTL and the interface of its first packet there), and takes none back.
 bool is_for_datagrams(const Option& o) {
-  if (o.level == IPPROTO_IPV6) return o.name == IPV6_MULTICAST_HOPS;
-  return o.level == IPPROTO_IP && (o.name == IP_MULTICAST_TTL || o.name == IP_MULTICAST_LOOP);
+  if (o.level == IPPROTO_IPV6) return o.name == IPV6_MULTICAST_HOPS || o.name == IPV6_MULTICAST_IF;
+  return o.level == IPPROTO_IP && (o.name == IP_MULTICAST_TTL || o.name == IP_MULTICAST_LOOP || o.name == IP_MULTICAST_IF);
 }
 
 bool concerns(const Option& o, uint64_t family) {
