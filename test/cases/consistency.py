@@ -92,7 +92,7 @@ def asked_by_many(case):
     """Several `mig checkpoint` at once, plain signals to all members and checkpoints at intervals, while old images are removed."""
     directory = case.directory("d")
     job = Job(case)
-    job.start([case.build.subjects / "tree_depth", directory], options=("--keep", "2", "--every", "1s"))
+    job.start([case.build.subjects / "tree_births", directory], options=("--keep", "2", "--every", "1s"))
     case.wait(lambda: (directory / "ready.0").exists(), "ready.0", pid=job.pid)
     workers = [pid for pid in host.children(job.pid) if host.alive(pid)]
     time.sleep(0.5)
