@@ -70,7 +70,7 @@ struct State {
   uint32_t returned;     ///< threads that a restart has brought back into their wait
   uint32_t left;         ///< threads that have gone on after the stop
   uint32_t slot_count;
-  char* slots;         ///< slot_count * kSlotSize: a stack, and a ThreadSlot at its upper end
+  char* slots;  ///< slot_count * kSlotSize: a stack, and a ThreadSlot at its upper end; then the tids of threads that bounced
   int32_t leader_tid;  ///< real
   uint32_t bounced;    ///< threads that may not be stopped where they are, since the stop began
   uint64_t generation;
@@ -97,7 +97,6 @@ struct State {
   bool late;                            ///< what only a checkpoint needs has been learnt (preload/late.h)
   bool landlocked;                      ///< Landlock restricts a thread of it: the kernel will not tell (preload/job.h)
   // What few processes touch.
-  int32_t bounced_tids[256];
   struct {
     uint64_t device, inode;
   } inherited[64];

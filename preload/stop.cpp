@@ -170,13 +170,21 @@ void empty_slots() {
     if (slot_at(i)->real_tid) slot_at(i)->real_tid = 0;
 }
 
+/// Behind the slots stands a ring with room for as many threads that bounce: each does so once before it is signalled again.
+size_t slots_size(size_t count) {
+  return count * (kSlotSize + sizeof(int32_t));
+}
+int32_t* bounced_entry(uint32_t number) {
+  return reinterpret_cast<int32_t*>(state.slots + state.slot_count * kSlotSize) + number % state.slot_count;
+}
+
 bool ensure_slots(size_t threads) {
   size_t wanted = threads + threads / 4 + 16;
   if (state.slot_count >= wanted) return true;
   if (load(&state.claimed)) return false;
-  unmap_pages(state.slots, state.slot_count * kSlotSize);
+  unmap_pages(state.slots, slots_size(state.slot_count));
   state.slot_count = 0;
-  state.slots = static_cast<char*>(map_lasting_pages(wanted * kSlotSize));
+  state.slots = static_cast<char*>(map_lasting_pages(slots_size(wanted)));
   if (!state.slots) return false;
   state.slot_count = static_cast<uint32_t>(wanted);
   return true;
@@ -210,6 +218,7 @@ long pass(int task_dir, Targets& targets) {
     auto tid = static_cast<int32_t>(Scan(name).number());
     Target* t = targets.find(tid);
     if (!t) {
+      if (targets.size() >= state.slot_count) return ++open > 0;
       t = targets.add(tid);
       if (!t) return memory = false;
       if (tid == state.leader_tid) t->settled = 1;
@@ -294,9 +303,8 @@ bool name_the_stubborn(Targets& targets) {
 /// Threads that returned from the stop signal without waiting are due for another one.
 void take_bounced(Targets& targets, uint32_t& seen) {
   for (; seen != load(&state.bounced); ++seen) {
-    int32_t* entry = &state.bounced_tids[seen % 256];
     int32_t tid;
-    while (!(tid = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL))) sys(__NR_sched_yield);
+    while (!(tid = __atomic_exchange_n(bounced_entry(seen), 0, __ATOMIC_ACQ_REL))) sys(__NR_sched_yield);
     if (Target* t = targets.find(tid)) t->signalled = 0;
   }
 }
@@ -475,7 +483,7 @@ char* claim_for_stop(const siginfo_t* info, const ucontext_t* frame) {
   if (load(&state.stop) != kStopping || !of_this_stop(info)) return nullptr;
   if (must_not_stop_here(frame)) {
     uint32_t i = __atomic_fetch_add(&state.bounced, 1, __ATOMIC_ACQ_REL);
-    __atomic_store_n(&state.bounced_tids[i % 256], static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
+    __atomic_store_n(bounced_entry(i), static_cast<int32_t>(sys(__NR_gettid)), __ATOMIC_RELEASE);
     return nullptr;
   }
   uint32_t index = __atomic_fetch_add(&state.claimed, 1, __ATOMIC_ACQ_REL);
@@ -541,7 +549,6 @@ bool stop_threads() {
   ++state.stop_number;
   state.bounced = state.left = state.returned = 0;
   state.parked = 1, awaited = ~0u;  // the leader counts as one that has
-  memset(state.bounced_tids, 0, sizeof state.bounced_tids);
   install_handler();
   set_stop_action();
   ScopedFd task_dir(open_path("/proc/self/task", O_RDONLY | O_DIRECTORY));
@@ -549,6 +556,7 @@ bool stop_threads() {
   if (!ensure_slots(count_threads(task_dir.get())))
     return refuse(Error::kPendingLost, "stacks for the stopped threads", "the kernel gave no memory for them");
   empty_slots();
+  memset(bounced_entry(0), 0, state.slot_count * sizeof(int32_t));
   memset(slot_at(0), 0, sizeof(ThreadSlot));
   store(&state.claimed, 1);
   Targets targets;
