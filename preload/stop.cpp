@@ -43,6 +43,7 @@
 #include "preload/pi_mutexes.h"
 #include "preload/start.h"
 #include "preload/stopped.h"
+#include "preload/thread_rights.h"
 #include "preload/threads.h"
 #include "preload/times.h"
 #include "preload/unsplit.h"
@@ -544,6 +545,9 @@ MIG_START void install_handler() {
 }
 
 bool stop_threads() {
+  if (!may_ask_cpuid())
+    return refuse(Error::kUnsupportedSetting, "the CPUID instruction",
+                  "the program has switched it off (ARCH_SET_CPUID), so nobody can tell which CPU the image needs");
   learn_late();
   state.leader_tid = static_cast<int32_t>(sys(__NR_gettid));
   ++state.stop_number;

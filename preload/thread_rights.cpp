@@ -26,23 +26,28 @@ struct Rights {
   uint32_t user[3], group[3];
   long fsuid, fsgid;
   __user_cap_data_struct capabilities[2];
-  long securebits, no_new_privs, personality, group_count;
+  long securebits, no_new_privs, personality, cpuid, group_count;
   uint32_t groups[64];
 };
 
 /// nullptr: it has nothing of its own.
 const char* what_differs(const ThreadSlot& own, const ThreadSlot& other) {
-  long pid = sys(__NR_getpid);
+  long tid = sys(__NR_gettid);
   if (other.rights != own.rights)
     return "it has user ids, groups, capabilities or a personality of its own, which a restart would not keep apart";
-  if (sys(__NR_kcmp, pid, other.stopped_tid, KCMP_FS, 0, 0) > 0)
+  if (sys(__NR_kcmp, tid, other.stopped_tid, KCMP_FS, 0, 0) > 0)
     return "it has a working directory and umask of its own (unshare(CLONE_FS)), which a restart would not keep apart";
-  if (sys(__NR_kcmp, pid, other.stopped_tid, KCMP_FILES, 0, 0) > 0)
+  if (sys(__NR_kcmp, tid, other.stopped_tid, KCMP_FILES, 0, 0) > 0)
     return "it has a table of descriptors of its own (unshare(CLONE_FILES)), which a restart would not keep apart";
   return nullptr;
 }
 
 }  // namespace
+
+bool may_ask_cpuid() {
+  constexpr int kGetCpuid = 0x1011;  // ARCH_GET_CPUID
+  return sys(__NR_arch_prctl, kGetCpuid, 0) != 0;
+}
 
 uint64_t thread_rights() {
   Rights r{};
@@ -54,6 +59,7 @@ uint64_t thread_rights() {
   r.securebits = sys(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
   r.no_new_privs = sys(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
   r.personality = sys(__NR_personality, 0xffffffff);
+  r.cpuid = may_ask_cpuid();
   r.group_count = sys(__NR_getgroups, 0, nullptr);
   if (r.group_count <= 64) sys(__NR_getgroups, 64, r.groups);
   return checksum(&r, sizeof r);
