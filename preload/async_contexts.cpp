@@ -106,8 +106,8 @@ bool host_has_contexts() {
 }
 
 bool list_rings(Array<uint64_t>& addresses) {
-  LineReader<> maps("/proc/self/maps");
-  if (!maps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/maps", "open", -maps.error());
+  LineReader<> maps("/proc/thread-self/maps");
+  if (!maps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/thread-self/maps", "open", -maps.error());
   while (const char* line = maps.next()) {
     if (!text_find(line, kAsyncRingName)) continue;
     Scan scan(line);

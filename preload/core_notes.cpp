@@ -74,7 +74,7 @@ bool add_process(ImageWriter& writer) {
   info.pr_pid = process_vpid(), info.pr_ppid = process_vppid();
   text_copy(info.pr_fname, slot_at(0)->record.name, sizeof info.pr_fname);
   char command[4096];
-  long n = read_text("/proc/self/cmdline", command, sizeof command);
+  long n = read_text("/proc/thread-self/cmdline", command, sizeof command);
   for (long i = 0; i + 1 < n; ++i)
     if (!command[i]) command[i] = ' ';
   text_copy(info.pr_psargs, command, sizeof info.pr_psargs);

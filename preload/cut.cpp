@@ -156,15 +156,16 @@ bool may_continue(const ProcessStat& stat, bool others_run) {
 /// Entries of processes that were killed stay, and their numbers may be strangers' by now. One that executes is left alone, but
 /// if it was stopped meanwhile it would not get through: its new program takes the request before anything else.
 /// False: it is stopped, and stays so for now.
-bool stop_member(Member& m, bool others_run) {
+bool stop_member_by(int32_t tid, Member& m, bool others_run) {
   bool executes = load(&m.flags) & kMemberExecuting;
   int32_t pid = m.pid;
-  HeldThread thread(pid, pid);
+  HeldThread thread(pid, tid);
   ProcessStat stat = process_stat(pid);
   if (!load_start(m) || stat.state == 'X' || stat.state == 'Z' || stat.start > load_start(m)) return true;
+  if (stat.main_ended && tid == pid) return stop_member_by(choose_thread(pid), m, others_run);
   if (stat.state == 'T' && !may_continue(stat, others_run)) return false;
   if (stat.state != 'T' && executes) return true;
-  note_blocked_call(m, pid);
+  note_blocked_call(m, tid);
   set_progress(m, cut().number);
   siginfo_t info{};
   info.si_signo = state.signal;
@@ -174,6 +175,9 @@ bool stop_member(Member& m, bool others_run) {
   if (thread.send(state.signal, info) < 0) set_progress(m, cut().number - 1);
   else if (stat.state == 'T') continue_member(m);
   return true;
+}
+bool stop_member(Member& m, bool others_run) {
+  return stop_member_by(m.pid, m, others_run);
 }
 
 /// The number was given out again within the tick of the clock in which the member had begun. Members handle the request, but for

@@ -1,4 +1,4 @@
-// The kinds of thing that a descriptor can refer to: recognised by what fstat and /proc/self/fd show.
+// The kinds of thing that a descriptor can refer to: recognised by what fstat and /proc/thread-self/fd show.
 #include "preload/description.h"
 
 #include <errno.h>

@@ -104,7 +104,7 @@ inline bool same_object(const OpenDescription& a, const OpenDescription& b) {
 template <class Visit>
 void each_fdinfo_line(int fd, Visit visit) {
   char path[48];
-  Text(path) << "/proc/self/fdinfo/" << fd;
+  Text(path) << "/proc/thread-self/fdinfo/" << fd;
   LineReader<4096> lines(path);
   while (char* line = lines.next())
     if (!visit(line)) return;

@@ -18,10 +18,10 @@ struct Slot {  // struct kcmp_epoll_slot
   uint32_t epoll, target, offset;
 };
 
-/// `fd` is a number of process `pid`.
-bool is_target(int epoll, int target, uint32_t offset, long pid, int fd) {
+/// `fd` is a number of the process of thread `tid`.
+bool is_target(int epoll, int target, uint32_t offset, long tid, int fd) {
   Slot slot{static_cast<uint32_t>(epoll), static_cast<uint32_t>(target), offset};
-  return sys(__NR_kcmp, pid, sys(__NR_getpid), KCMP_EPOLL_TFD, static_cast<long>(fd), &slot) == 0;
+  return sys(__NR_kcmp, tid, sys(__NR_gettid), KCMP_EPOLL_TFD, static_cast<long>(fd), &slot) == 0;
 }
 
 struct Entry {
@@ -72,7 +72,7 @@ uint64_t find_elsewhere(const OpenDescription& epoll, const Entry& e) {
   } search{epoll, e, 0};
   auto visit = [](void* argument, const Holder& h) {
     auto& s = *static_cast<Search*>(argument);
-    if (is_target(s.epoll.fd, s.entry.fd, s.entry.offset, h.pid, h.fd)) s.found = h.number;
+    if (is_target(s.epoll.fd, s.entry.fd, s.entry.offset, h.tid, h.fd)) s.found = h.number;
     return !s.found;
   };
   each_holder({e.device, e.inode}, visit, &search);

@@ -1,8 +1,11 @@
 // Descriptors: which open file descriptions there are, what kind of thing each is, and how it stands.
 //
-// The kernel tells all of it: /proc/self/fd, fstat, /proc/self/fdinfo, fcntl; kcmp(KCMP_FILE) tells which
+// The kernel tells all of it: /proc/thread-self/fd, fstat, /proc/thread-self/fdinfo, fcntl; kcmp(KCMP_FILE) tells which
 // descriptors share a description. Since kcmp orders descriptions, they are kept sorted and found by bisection:
 // all eventfds of a program have one inode, and comparing each with each took seconds for 10,000 of them.
+//
+// Tried: /proc/self and the process's own number. They are those of the main thread, and once that has ended (pthread_exit) they show no
+// descriptor and no memory. So whatever a checkpoint asks, it asks of /proc/thread-self and of the thread.
 #include "preload/files.h"
 
 #include <errno.h>
@@ -29,8 +32,8 @@ bool no_room() {
 
 /// Splits what is open into the program's and ours.
 bool list_descriptors(ScratchArray<int32_t>& fds, ScratchArray<int32_t>& ours, const ImageWriter& writer, int own) {
-  ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
-  if (!dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/self/fd", "open", -dir.error());
+  ScopedFd dir(open_path("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY));
+  if (!dir.ok()) return refuse_errno(Error::kPendingLost, "/proc/thread-self/fd", "open", -dir.error());
   bool ok = true;
   each_entry(dir.get(), [&](const char* name, unsigned char) {
     auto fd = static_cast<int32_t>(Scan(name).number());
@@ -78,7 +81,7 @@ void read_owner(OpenDescription& d) {
 
 bool read_link(OpenDescription& d) {
   char link[48], path[4200];
-  Text(link) << "/proc/self/fd/" << d.fd;
+  Text(link) << "/proc/thread-self/fd/" << d.fd;
   long n = sys(__NR_readlink, link, path, sizeof path - 1);
   size_t length = n > 0 ? static_cast<size_t>(n) : 0;
   auto copy = static_cast<char*>(scratch(length + 1));
@@ -124,12 +127,12 @@ class Index {
   int compare(const OpenDescription& a, const OpenDescription& b) {
     if (a.record.device != b.record.device) return a.record.device < b.record.device ? -1 : 1;
     if (a.record.inode != b.record.inode) return a.record.inode < b.record.inode ? -1 : 1;
-    long r = sys(__NR_kcmp, pid_, pid_, KCMP_FILE, static_cast<long>(a.fd), static_cast<long>(b.fd));
+    long r = sys(__NR_kcmp, tid_, tid_, KCMP_FILE, static_cast<long>(a.fd), static_cast<long>(b.fd));
     return r == 0 ? 0 : r == 1 ? -1 : 1;
   }
   Descriptions& all_;
   ScratchArray<uint32_t> order_;
-  long pid_ = sys(__NR_getpid);
+  long tid_ = sys(__NR_gettid);
 };
 
 /// The description of the descriptor, which may be a new one; nullptr: the failure is set.

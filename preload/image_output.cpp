@@ -17,7 +17,7 @@ long connect_stream(int directory) {
   if (!state.job || !(state.job->cut.flags & kRequestStream)) return -ENOENT;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  Text(address.sun_path) << "/proc/self/fd/" << directory << "/../" << kStreamSocket;
+  Text(address.sun_path) << "/proc/thread-self/fd/" << directory << "/../" << kStreamSocket;
   ScopedFd fd(sys(__NR_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.ok()) return fd.get();
   long r;

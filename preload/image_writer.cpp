@@ -33,7 +33,7 @@ bool changes_while_saved(const void* data, size_t size) {
 long ImageWriter::open(int directory, const char* name) {
   fd_.reset(create_image_file(directory, name, kDataOffset));
   if (!fd_.ok()) return -fd_.error();
-  memory_.reset(open_path("/proc/self/mem", O_RDONLY));
+  memory_.reset(open_path("/proc/thread-self/mem", O_RDONLY));
   if (!memory_.ok()) return -memory_.error();
   buffer_ = static_cast<char*>(scratch(kPiece));
   bounce_ = static_cast<char*>(scratch(kPiece));

@@ -21,7 +21,7 @@ class ImageWriter {
  public:
   /// `directory` is open, `name` the file in it. Returns 0 or a negative error number, as do all of these.
   long open(int directory, const char* name);
-  /// Appends saved memory. `direct`: it is readable as it stands; else it is read through /proc/self/mem.
+  /// Appends saved memory. `direct`: it is readable as it stands; else it is read through /proc/thread-self/mem.
   long append(uint64_t address, size_t size, bool direct);
   /// The file offset that the next append gets.
   uint64_t position() const { return position_; }

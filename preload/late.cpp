@@ -34,7 +34,7 @@ void learn_settings() {
 }
 
 void note_executable() {
-  long n = sys(__NR_readlink, "/proc/self/exe", state.executable, sizeof state.executable - 1);
+  long n = sys(__NR_readlink, "/proc/thread-self/exe", state.executable, sizeof state.executable - 1);
   state.executable[n > 0 ? n : 0] = 0;
 }
 

@@ -8,7 +8,7 @@ void learn_late();
 
 /// What the job's first program was told, out of the control block.
 void learn_settings();
-/// /proc/self/exe as it is called now.
+/// /proc/thread-self/exe as it is called now.
 void note_executable();
 
 }  // namespace mig

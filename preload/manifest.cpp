@@ -48,7 +48,7 @@ void put_cpu(Text& t) {
 
 void put_command(Text& t) {
   auto command = static_cast<char*>(scratch(64 << 10));
-  long n = command ? read_text("/proc/self/cmdline", command, 64 << 10) : 0;
+  long n = command ? read_text("/proc/thread-self/cmdline", command, 64 << 10) : 0;
   t << "\"command\":[";
   for (long i = 0; i < n; i += static_cast<long>(text_length(command + i)) + 1) {
     if (i) t << ",";

@@ -1,4 +1,4 @@
-// Reading and classifying the process's mappings (/proc/self/smaps, proc(5)).
+// Reading and classifying the process's mappings (/proc/thread-self/smaps, proc(5)).
 //
 // What is ours alone is left out: the scratch memory, the job's control block (mapped again after a restart), and
 // the running kernel's vDSO and its data. The vDSO that the program was born with is kept as ordinary memory: libc
@@ -188,8 +188,8 @@ void decide_carrying(Mappings& mappings) {
 
 bool list_mappings(Mappings& mappings) {
   load_vdso_pages();
-  LineReader<16384> smaps("/proc/self/smaps");
-  if (!smaps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/smaps", "open", -smaps.error());
+  LineReader<16384> smaps("/proc/thread-self/smaps");
+  if (!smaps.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/thread-self/smaps", "open", -smaps.error());
   while (char* line = smaps.next()) {
     if (is_mapping_line(line)) {
       Mapping m{};

@@ -275,7 +275,7 @@ void become_view(MappingRecord& r) {
 
 bool save_memory(ImageWriter& writer, Mappings& mappings) {
   PageMap pages;
-  if (!pages.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/self/pagemap", "open", -pages.error());
+  if (!pages.ok()) return refuse_errno(Error::kUnsupportedSetting, "/proc/thread-self/pagemap", "open", -pages.error());
   for (Mapping& m : mappings) {
     char object[160];
     become_view(m.record);

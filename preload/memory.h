@@ -13,7 +13,7 @@ struct Mapping {
 
 using Mappings = ScratchArray<Mapping>;
 
-/// Reads /proc/self/smaps and classifies. False: `state.failure` is set.
+/// Reads /proc/thread-self/smaps and classifies. False: `state.failure` is set.
 bool list_mappings(Mappings& mappings);
 
 /// Why a mapping cannot be saved, or nullptr.

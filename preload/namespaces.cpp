@@ -21,7 +21,7 @@ static_assert(sizeof kNames / sizeof *kNames == kNamespaces);
 uint64_t inode_of(const char* name) {
   char path[48];
   struct stat st {};
-  Text(path) << "/proc/self/ns/" << name;
+  Text(path) << "/proc/thread-self/ns/" << name;
   return sys(__NR_newfstatat, AT_FDCWD, path, &st, 0) < 0 ? 0 : st.st_ino;
 }
 

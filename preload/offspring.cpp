@@ -77,7 +77,7 @@ int32_t unknown_child() {
 /// A copy of this process that has not begun another program. After a restart the kernel may know both by the stub's.
 bool runs_own_program(const struct stat& other) {
   struct stat own;
-  return sys(__NR_newfstatat, AT_FDCWD, "/proc/self/exe", &own, 0) == 0 && own.st_dev == other.st_dev &&
+  return sys(__NR_newfstatat, AT_FDCWD, "/proc/thread-self/exe", &own, 0) == 0 && own.st_dev == other.st_dev &&
          own.st_ino == other.st_ino;
 }
 
@@ -118,7 +118,7 @@ void put_command(Text& t, int32_t pid) {
 
 /// As a child of vfork has until it becomes another program.
 bool has_our_memory(int32_t pid) {
-  return sys(__NR_kcmp, sys(__NR_getpid), pid, KCMP_VM, 0, 0) == 0;
+  return sys(__NR_kcmp, sys(__NR_gettid), pid, KCMP_VM, 0, 0) == 0;
 }
 
 bool refuse_child(int32_t pid) {

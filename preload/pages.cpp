@@ -1,7 +1,7 @@
 // Which pages of a mapping hold anything (Documentation/admin-guide/mm/pagemap.rst in the kernel).
 //
 // Found by trying: a read of untouched private memory maps the shared zero page, which both interfaces call
-// present: PAGEMAP_SCAN has a category for it (PFNZERO); in the entries of /proc/self/pagemap it looks like a file's
+// present: PAGEMAP_SCAN has a category for it (PFNZERO); in the entries of /proc/thread-self/pagemap it looks like a file's
 // page (bit 61) although the mapping is anonymous. A guard region (MADV_GUARD_INSTALL) is called swapped, and touching it is
 // fatal: Linux 6.15 has a category and a bit (58) that tell it apart.
 #include "preload/pages.h"
@@ -26,7 +26,7 @@ constexpr uint64_t kEntryPresent = 1UL << 63, kEntrySwapped = 1UL << 62, kEntryF
 
 }  // namespace
 
-PageMap::PageMap() : fd_(open_path("/proc/self/pagemap", O_RDONLY)) {
+PageMap::PageMap() : fd_(open_path("/proc/thread-self/pagemap", O_RDONLY)) {
   uint64_t start = page_down(reinterpret_cast<uint64_t>(this)), end = start + kPage;
   if (ok()) scan(start, end);
 }

@@ -13,7 +13,7 @@ struct PageRun {
   bool guard;      ///< no page, but a guard region
 };
 
-/// Reads /proc/self/pagemap, by ioctl(PAGEMAP_SCAN) where the kernel has it (Linux 6.7), else entry by entry.
+/// Reads /proc/thread-self/pagemap, by ioctl(PAGEMAP_SCAN) where the kernel has it (Linux 6.7), else entry by entry.
 class PageMap {
  public:
   PageMap();

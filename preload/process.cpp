@@ -1,7 +1,7 @@
 // What belongs to the process as a whole: ids, credentials, limits, settings, names.
 //
 // Memory bounds come from /proc/self/stat (fields 26-28, 45-51, proc(5)): the kernel's own numbers, which
-// PR_SET_MM_MAP takes back. The umask is read from /proc/self/status, since umask(2) can only be read by changing it.
+// PR_SET_MM_MAP takes back. The umask is read from /proc/thread-self/status, since umask(2) can only be read by changing it.
 #include "preload/process.h"
 
 #include <errno.h>
@@ -52,15 +52,17 @@ long number_in(const char* path) {
   return read_text(path, text, sizeof text) > 0 ? Scan(text).number() : 0;
 }
 
-unsigned long hex_in(const char* path) {
+/// It belongs to the memory, and is shown for the main thread only: once that has ended, the kernel's own setting is assumed.
+uint32_t coredump_filter() {
+  constexpr uint32_t kDefault = 0x33;
   char text[64];
-  return read_text(path, text, sizeof text) > 0 ? Scan(text).hex() : 0;
+  return read_text("/proc/self/coredump_filter", text, sizeof text) > 0 ? static_cast<uint32_t>(Scan(text).hex()) : kDefault;
 }
 
 MemoryBounds memory_bounds() {
   MemoryBounds b{};
   char text[1024];
-  if (read_text("/proc/self/stat", text, sizeof text) <= 0) return b;
+  if (read_text("/proc/thread-self/stat", text, sizeof text) <= 0) return b;
   const char* end = text;
   for (const char* p = text; *p; ++p)
     if (*p == ')') end = p;
@@ -100,7 +102,7 @@ uint32_t protection_keys() {
 
 Status read_status() {
   Status s{};
-  LineReader<> lines("/proc/self/status");
+  LineReader<> lines("/proc/thread-self/status");
   while (char* line = lines.next()) {
     auto value = [&](const char* name) { return text_starts(line, name) ? line + text_length(name) : nullptr; };
     if (auto v = value("Umask:")) s.umask = static_cast<uint32_t>(Scan(v).octal());
@@ -168,14 +170,14 @@ bool save_texts(ImageWriter& writer) {
   utsname names{};
   sys(__NR_uname, &names);
   return save_text(writer, TextRole::kExecutable, state.executable) &&
-         save_link(writer, TextRole::kWorkingDirectory, "/proc/self/cwd") && save_text(writer, TextRole::kHost, names.nodename) &&
-         save_text(writer, TextRole::kKernel, names.release) && save_text(writer, TextRole::kJob, state.job_name) &&
-         save_text(writer, TextRole::kImages, state.images);
+         save_link(writer, TextRole::kWorkingDirectory, "/proc/thread-self/cwd") &&
+         save_text(writer, TextRole::kHost, names.nodename) && save_text(writer, TextRole::kKernel, names.release) &&
+         save_text(writer, TextRole::kJob, state.job_name) && save_text(writer, TextRole::kImages, state.images);
 }
 
 bool save_auxv(ImageWriter& writer) {
   alignas(8) char auxv[2048];
-  long n = read_text("/proc/self/auxv", auxv, sizeof auxv);
+  long n = read_text("/proc/thread-self/auxv", auxv, sizeof auxv);
   uint64_t none = 0;
   return writer.record(RecordType::kAuxv, none, auxv, n > 0 ? static_cast<size_t>(n) : 0) &&
          writer.note("CORE", NT_AUXV, auxv, n > 0 ? static_cast<size_t>(n) : 0);
@@ -216,7 +218,7 @@ bool save_process(ImageWriter& writer) {
   p.tsc_mode = static_cast<int32_t>(setting_by_pointer(PR_GET_TSC));
   p.mce_kill = static_cast<int32_t>(setting(PR_MCE_KILL_GET));
   p.oom_score_adj = static_cast<int32_t>(number_in("/proc/self/oom_score_adj"));
-  p.coredump_filter = static_cast<uint32_t>(hex_in("/proc/self/coredump_filter"));
+  p.coredump_filter = coredump_filter();
   p.membarrier = membarrier_registrations();
   p.protection_keys = protection_keys();
   p.thread_count = state.claimed;

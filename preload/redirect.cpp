@@ -2,7 +2,7 @@
 // written anew. So functions that must cost nothing in an ordinary run can still be replaced when a restart makes it
 // necessary. Libraries loaded later, and addresses that the program asked dlsym for, are not reached.
 //
-// The tables may be read-only (RELRO): /proc/self/mem writes through that; where it cannot be opened, the page is made
+// The tables may be read-only (RELRO): /proc/thread-self/mem writes through that; where it cannot be opened, the page is made
 // writable and stays so.
 #include "preload/redirect.h"
 
@@ -79,7 +79,7 @@ void write_entry(int memory, uint64_t address, uint64_t target) {
 
 void redirect(const Redirection* list, size_t count) {
   if (!&mig_loader) return;
-  ScopedFd memory(open_path("/proc/self/mem", O_WRONLY));
+  ScopedFd memory(open_path("/proc/thread-self/mem", O_WRONLY));
   for (const link_map* map = mig_loader.r_map; map; map = map->l_next) {
     if (map->l_ld == _DYNAMIC) continue;
     Tables(map).each([&](const char* name, uint64_t address) {

@@ -91,7 +91,7 @@ bool save_contents(Saving& saving, OpenDescription& d) {
     if (same_object(other, d) && can_read(other) && !(other.record.open_flags & (O_DIRECT | O_PATH)))
       return save_file_contents(saving, d, other.fd);
   char link[48];
-  Text(link) << "/proc/self/fd/" << d.fd;
+  Text(link) << "/proc/thread-self/fd/" << d.fd;
   ScopedProcessLocks locks(saving.begin(), saving.end(), d);
   ScopedFd fd(open_path(link, O_RDONLY));
   if (!fd.ok()) return unsupported(d, "it has no name any more, and the program may only write it: its contents cannot be read");

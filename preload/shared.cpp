@@ -173,11 +173,11 @@ void set_link(Link* link, Link to) {
 
 /// The place in the tree, from that link on, of what this process has, empty if it is new, and how the last comparison ended.
 Link* find_place(Link* link, int type, int fd, long& order) {
-  long pid = sys(__NR_getpid);
+  long own = sys(__NR_gettid);
   for (order = 0;;) {
     auto other = at<Description>(load_link(link));
     if (!other) return link;
-    order = sys(__NR_kcmp, pid, other->holder.pid, static_cast<long>(type), static_cast<long>(fd),
+    order = sys(__NR_kcmp, own, other->holder.tid, static_cast<long>(type), static_cast<long>(fd),
                 static_cast<long>(other->holder.fd));
     if (order <= 0) return link;
     link = order == 1 ? &other->smaller : &other->larger;
@@ -198,7 +198,7 @@ Description* enter(const ObjectName& name, Link* link, int type, int fd, long& o
     return nullptr;
   }
   auto made = at<Description>(fresh);
-  made->holder = {static_cast<int32_t>(sys(__NR_getpid)), fd, ++table->numbers};
+  made->holder = {static_cast<int32_t>(sys(__NR_gettid)), fd, ++table->numbers};
   made->vpid = state.vpid;
   set_link(link, fresh);
   return made;

@@ -73,9 +73,9 @@ bool claim_range(const ObjectName& name, Range range, ScratchArray<Range>& grant
 /// Numbers the description, as the same in every process that has it, and tells who came first: that is its owner.
 bool claim_description(OpenDescription& d);
 
-/// The holder of a description: `fd` of process `pid`.
+/// The holder of a description: `fd` of the process of thread `tid`, which stands still.
 struct Holder {
-  int32_t pid, fd;
+  int32_t tid, fd;
   uint64_t number;
 };
 /// Calls visit(holder) for every description of objects with that name until it returns false.

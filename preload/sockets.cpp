@@ -340,7 +340,7 @@ bool enter_socket(const OpenDescription& d) {
 }
 
 void end_connections_at_once() {
-  ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+  ScopedFd dir(open_path("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY));
   if (!dir.ok()) return;
   each_entry(dir.get(), [](const char* name, unsigned char) {
     auto fd = static_cast<int32_t>(Scan(name).number());

@@ -35,7 +35,7 @@ void note_stream(int stream, const struct stat& st, int fd) {
 }  // namespace
 
 void note_inherited() {
-  ScopedFd dir(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+  ScopedFd dir(open_path("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY));
   if (!dir.ok()) return;
   each_entry(dir.get(), [&](const char* name, unsigned char) {
     auto fd = static_cast<int32_t>(Scan(name).number());

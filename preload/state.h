@@ -101,7 +101,7 @@ struct State {
     uint64_t device, inode;
   } inherited[64];
   char images[4096];
-  char executable[4096];  ///< /proc/self/exe in the first generation
+  char executable[4096];  ///< /proc/thread-self/exe in the first generation
   Failure failure;
   ResumeInfo resume;
 };

@@ -284,7 +284,9 @@ void forget_gone(Targets& targets) {
   for (Target& t : targets)
     if (!t.settled && t.signalled) {
       char letter = thread_state(t.tid);
-      if (letter == 'Z' || letter == 'X') t.settled = 1;
+      if (letter != 'Z' && letter != 'X') continue;
+      t.settled = 1;
+      if (t.tid == sys(__NR_getpid)) take_dead_main(t.tid);
     }
 }
 

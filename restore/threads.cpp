@@ -38,7 +38,7 @@ struct SchedAttr {
 };
 
 HomeArray<ThreadRecord> threads;
-uint32_t ready, go;
+uint32_t ready, held = 1;
 const char* refused_what;
 long refused_result;
 
@@ -105,8 +105,16 @@ void run_thread(void* argument) {
   become(*t);
   __atomic_fetch_add(&ready, 1, __ATOMIC_ACQ_REL);
   futex_wake(&ready);
-  while (!load(&go)) futex_wait(&go, 0, kSecond);
+  while (load(&held)) futex_wait(&held, 1, kSecond, true);
+  futex_wake(&held, true);
   mig_jump(&t->context);
+}
+
+/// The main thread, when the program's has ended. The others take the stub's memory away as soon as they are released, so the kernel
+/// releases one of them as this one ends (CLONE_CHILD_CLEARTID: it writes 0 and wakes one), and each wakes the next.
+[[noreturn]] void end_and_release() {
+  sys(__NR_set_tid_address, &held);
+  for (;;) sys(__NR_exit, 0);
 }
 
 const ThreadRecord* main_thread() {
@@ -142,10 +150,9 @@ void release_all_threads() {
   if (is_first_process()) wait_for_go();
   meet(RebirthStep::kRestored);
   end_messages();
-  store(&go, 1);
-  futex_wake(&go);
-  if (t.flags & kThreadDead)
-    for (;;) sys(__NR_exit, 0);
+  if (t.flags & kThreadDead) end_and_release();
+  store(&held, 0);
+  futex_wake(&held, true);
   mig_jump(&t.context);
 }
 

@@ -22,9 +22,10 @@ inline char state_letter(const char* path) {
   return at[0] ? at[1] : 'X';
 }
 
-/// What /proc/PID/stat says of a process that ends in its fields. state 'X': there is none.
+/// What /proc/PID/stat says of a process. state 'X': there is none.
 struct ProcessStat {
-  char state;
+  char state;       ///< of its main thread; 'Z' only if the others have ended too
+  bool main_ended;  ///< other threads live on
   int32_t ppid, pgid, sid, exit_signal;
   uint64_t start;
   int32_t terminal, foreground;  ///< device of the controlling terminal, and the process group in its foreground; 0, -1: none
@@ -32,7 +33,7 @@ struct ProcessStat {
 inline ProcessStat process_stat(int32_t pid) {
   char path[64], text[1024];
   Text(path) << "/proc/" << pid << "/stat";
-  ProcessStat s{'X', 0, 0, 0, 0, 0, 0, 0};
+  ProcessStat s{'X', false, 0, 0, 0, 0, 0, 0, 0};
   if (read_text(path, text, sizeof text) <= 0) return s;
   const char* at = behind_name(text);
   if (!at[0]) return s;
@@ -41,8 +42,11 @@ inline ProcessStat process_stat(int32_t pid) {
   s.ppid = static_cast<int32_t>(scan.number()), s.pgid = static_cast<int32_t>(scan.number());
   s.sid = static_cast<int32_t>(scan.number());
   s.terminal = static_cast<int32_t>(scan.number()), s.foreground = static_cast<int32_t>(scan.number());
-  constexpr int kForeground = 8, kStart = 22, kExitSignal = 38;
-  for (int field = kForeground + 1; field < kStart; ++field) scan.number();
+  constexpr int kForeground = 8, kThreads = 20, kStart = 22, kExitSignal = 38;
+  for (int field = kForeground + 1; field < kThreads; ++field) scan.number();
+  s.main_ended = scan.number() > 1 && s.state == 'Z';
+  if (s.main_ended) s.state = 'S';
+  for (int field = kThreads + 1; field < kStart; ++field) scan.number();
   s.start = static_cast<uint64_t>(scan.number());
   for (int field = kStart + 1; field < kExitSignal; ++field) scan.number();
   s.exit_signal = static_cast<int32_t>(scan.number());
