@@ -175,7 +175,7 @@ struct Job {
   char images[4096];  ///< default image directory, absolute
   IdSpace ids;
   Settings settings;
-  uint64_t namespaces[kNamespaces];  ///< inodes of those that its first process was in, 0: unknown (preload/namespaces.cpp)
+  uint64_t namespaces[kNamespaces];  ///< inodes of those that its first process was in, 0: unknown (preload/job/namespaces.cpp)
 };
 
 }  // namespace mig

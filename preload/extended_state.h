@@ -1,6 +1,6 @@
 // The CPU's layout of extended state, for a restart on another CPU.
 #pragma once
-#include "preload/image_writer.h"
+#include "preload/save/image_writer.h"
 
 namespace mig {
 

@@ -2,7 +2,7 @@
 // leads from the numbers the program knows to those of today and back.
 //
 // The table is the job's (image/ids.h). Each member enters its threads while they stand still; where the restart got the very
-// numbers back, nothing is translated either. The control block is mapped again where it was (preload/job.cpp): a
+// numbers back, nothing is translated either. The control block is mapped again where it was (preload/job/job.cpp): a
 // handler of the program may have interrupted a look at the old one.
 //
 // getpid and gettid are one load from thread-local memory. The caches are emptied in the child of fork and before vfork
@@ -16,7 +16,7 @@
 #include "image/base/procfs.h"
 #include "preload/lasting.h"
 #include "preload/mark.h"
-#include "preload/process.h"
+#include "preload/save/process.h"
 #include "preload/start.h"
 #include "preload/state.h"
 #include "preload/tid_words.h"

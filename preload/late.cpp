@@ -5,9 +5,9 @@
 #include "preload/late.h"
 
 #include "image/base/text.h"
-#include "preload/standard.h"
+#include "preload/job/standard.h"
+#include "preload/save/threads.h"
 #include "preload/state.h"
-#include "preload/threads.h"
 
 namespace mig {
 namespace {

@@ -20,7 +20,7 @@ struct BlockedCall {
   uint64_t stack_pointer, program_counter;
 };
 
-/// Signals taken out of one of the kernel's queues (preload/pending.cpp).
+/// Signals taken out of one of the kernel's queues (preload/stop/pending.cpp).
 struct SignalQueue {
   siginfo_t* at;
   uint32_t count, capacity;
@@ -42,14 +42,15 @@ struct alignas(64) ThreadSlot : Interruption {
   uint32_t dead;        ///< the main thread after pthread_exit
   uint32_t back;        ///< brought back by a restart
   SignalQueue pending;  ///< of this thread alone
-  uint64_t rights;      ///< what this thread may (preload/thread_rights.h)
-  uint32_t look_again;  ///< what it is to do with its signals while it stands still (preload/stop.cpp), 0: nothing; futex word
+  uint64_t rights;      ///< what this thread may (preload/save/thread_rights.h)
+  uint32_t
+      look_again;  ///< what it is to do with its signals while it stands still (preload/stop/stop.cpp), 0: nothing; futex word
 };
 constexpr size_t kSlotSize = 12 << 10;
 constexpr size_t kLeaderStack = 512 << 10;
 
 /// kLeaving: the threads go on, the leader is not through or still on its stack; the next stop must wait.
-/// kExecuting: a thread is about to become another program, or the process to end: no stop may begin (preload/stop_claim.h).
+/// kExecuting: a thread is about to become another program, or the process to end: no stop may begin (preload/stop/stop_claim.h).
 enum StopState : uint32_t { kRunning, kStopping, kExecuting, kLeaving = ~0u };
 
 /// Why a checkpoint did not happen: the number and the one sentence for the user.
@@ -95,7 +96,7 @@ struct State {
   bool small_alternate_stack;           ///< the program has one that two signal frames do not fit on
   bool tiny_alternate_stack;            ///< not even one: ours must not be put there
   bool late;                            ///< what only a checkpoint needs has been learnt (preload/late.h)
-  bool landlocked;                      ///< Landlock restricts a thread of it: the kernel will not tell (preload/job.h)
+  bool landlocked;                      ///< Landlock restricts a thread of it: the kernel will not tell (preload/job/job.h)
   // What few processes touch.
   struct {
     uint64_t device, inode;

@@ -10,9 +10,9 @@
 // A thread that ends with a robust mutex in its hands: the kernel walks the thread's robust list and marks the mutexes
 // whose word holds the thread's *real* tid, so it passes over those of a thread with a virtual one. A destructor of
 // thread-specific data, in the last round of destructors, does the kernel's work (kernel/futex/core.c,
-// exit_robust_list). Mutexes with priority inheritance hold the real tid (preload/pi_mutexes.cpp): they stay in the list,
+// exit_robust_list). Mutexes with priority inheritance hold the real tid (preload/wrap/pi_mutexes.cpp): they stay in the list,
 // because only the kernel can hand them on. A process that ends by itself does the same for what its last thread holds of mutexes
-// that other processes have too; of one that is killed, the others find out (preload/robust_mutexes.cpp).
+// that other processes have too; of one that is killed, the others find out (preload/save/robust_mutexes.cpp).
 #include "preload/tid_words.h"
 
 #include <linux/futex.h>
@@ -20,10 +20,10 @@
 #include <sys/prctl.h>
 
 #include "image/base/futex.h"
-#include "preload/hook.h"
 #include "preload/ids.h"
 #include "preload/mark.h"
 #include "preload/start.h"
+#include "preload/wrap/hook.h"
 
 namespace mig {
 namespace {

@@ -1,5 +1,5 @@
 // Any process of the job may have saved them: each that has the file mapped saved what nobody else had claimed
-// (preload/memory.cpp). They are looked for in the tables of all. Blocks are verified as those of the own file are.
+// (preload/save/memory.cpp). They are looked for in the tables of all. Blocks are verified as those of the own file are.
 #include "restore/file_pages.h"
 
 #include "image/base/checksum.h"

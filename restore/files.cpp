@@ -4,7 +4,7 @@
 // simpler, but a program may sit at its limit of descriptors, and that limit may be hard.
 //
 // An epoll instance knows its entries by number, so they are registered at the commit, each under its number; a
-// number may by then be somebody else's (see preload/epoll.cpp), so registering comes before putting into place.
+// number may by then be somebody else's (see preload/save/epoll.cpp), so registering comes before putting into place.
 //
 // What several processes have was opened before they were forked (restore/shared.h). Each puts it under its numbers and
 // closes what it does not have; the owner alone finishes it, and each takes the POSIX locks that it had through it.

@@ -107,7 +107,7 @@ void open_deleted_directory(PreparedDescription& p, const char* path) {
   sys(__NR_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-// Memory with a name (preload/named_memory.h). A restart on the same host finds the file of the life before, and takes its name.
+// Memory with a name (preload/save/named_memory.h). A restart on the same host finds the file of the life before, and takes its name.
 
 bool is_here(const char* path, struct stat& st) {
   return sys(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;

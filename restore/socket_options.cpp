@@ -67,7 +67,7 @@ bool is_membership(const SocketOptionRecord& o) {
   return o.name == MCAST_JOIN_GROUP && (o.level == IPPROTO_IP || o.level == IPPROTO_IPV6);
 }
 
-/// Behind the request stands the interface's name (preload/multicast.cpp). Without such an interface the kernel chooses one.
+/// Behind the request stands the interface's name (preload/save/multicast.cpp). Without such an interface the kernel chooses one.
 void join_group(const PreparedDescription& p, const SocketOptionRecord& o, const char* value, size_t size) {
   group_req request{};
   ifreq interface {};

@@ -97,7 +97,7 @@ bool send_signal(const Member& m, int tid, int signal) {
   return true;
 }
 
-/// A stopped process (Ctrl-Z) takes the signal only when it is continued; it stops again afterwards (preload/stopped.cpp).
+/// A stopped process (Ctrl-Z) takes the signal only when it is continued; it stops again afterwards (preload/stop/stopped.cpp).
 void continue_stopped(JobFile& job, const Member& member) {
   auto stat = read_stat(member.pid);
   if (!stat || stat->state != 'T') return;

@@ -1,4 +1,4 @@
-// Entering a system call again with other arguments (preload/reentry.h).
+// Entering a system call again with other arguments (preload/stop/reentry.h).
 //
 // A thread arrives here from rt_sigreturn, with rax, the arguments and rbx (-> Reentry) set in its signal frame. After the
 // call the program's own registers come back: all but rax, rcx and r11, which `syscall` may change anyway. Interrupted

@@ -1,9 +1,0 @@
-// inotify: which watch is on which path.
-#pragma once
-#include "preload/description.h"
-
-namespace mig {
-
-bool save_inotify(Saving& saving, OpenDescription& d);
-
-}  // namespace mig
