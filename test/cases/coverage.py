@@ -35,8 +35,10 @@ def member(job, pid):
 
 
 def finish(case, job, directory):
-    """The first process of a daemon has ended long since. It is reaped first: a dead member that nobody has reaped counts as one."""
-    status = case.end_status(job.pid) if host.state(job.pid) == "Z" else None
+    """The first process of a daemon has ended long since. It is reaped first: a dead member that nobody has reaped counts as one. A main
+    thread is a zombie also while another thread executes a program."""
+    ended = os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    status = case.end_status(job.pid) if ended else None
     case.file(f"{directory.name}/end")
     status = case.end_status(job.pid) if status is None else status
     if status:

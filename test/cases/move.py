@@ -188,8 +188,10 @@ class Hosts:
         self.case.wait(lambda: len(self.copies()) == len(self.pids), f"single copy of the program: {self.copies()}", 5)
 
     def leftovers(self, name):
-        run = self.top / name / "run"
-        return [p.name for p in run.iterdir()] if run.exists() else []
+        try:
+            return os.listdir(self.top / name / "run")
+        except FileNotFoundError:
+            return []
 
     def copies(self):
         """Processes that are the program, or are about to be."""
