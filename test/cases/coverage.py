@@ -3,7 +3,6 @@ import os
 import shutil
 from functools import partial
 
-from runner import host
 from runner.case import Failure, Skip
 from runner.job import Job
 from runner.main import ORDINARY, Test
