@@ -1,4 +1,5 @@
 # As pipelines.bash, in zsh's own ways: TRAPUSR1, a coprocess, =(...) and $pipestatus.
+TMPPREFIX=$PWD/zsh  # zsh leaves the file of =(...) behind in a pipeline
 emulate -R zsh
 zmodload zsh/zselect
 setopt no_monitor no_notify
