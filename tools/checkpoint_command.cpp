@@ -123,7 +123,8 @@ int run(const Arguments& a) {
   std::string object = "job " + target.job->name();
   double limit = a.has("limit") ? parse_duration("--limit", a.text("limit")) : 0;
   std::string images = images_directory(a);
-  for (const Member& m : live_members(*target.job)) check_answerable(m, object);
+  std::vector<Member> members = live_members(*target.job);
+  for (const Member& m : members) check_answerable(m, object);
   Request request(target.job);
   try {
     take_image(request, a.has("kill") ? kRequestKill : 0, images, limit, (*target.job)->keep);
@@ -131,7 +132,7 @@ int run(const Arguments& a) {
     remove_partial_of_dead(request, images.empty() ? text_of((*target.job)->images) : images);
     throw;
   }
-  if (a.has("kill")) await_end(target.job);
+  if (a.has("kill")) await_end(target.job, members);
   report(request.fields(), (monotonic_seconds() - began) * 1e3, a.has("json"));
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <sstream>
 
@@ -306,9 +307,9 @@ void Request::throw_gone() {
                 "Its last complete image, if there is one, is intact.");
 }
 
-void await_end(const JobPtr& job) {
+void await_end(const JobPtr& job, const std::vector<Member>& members) {
   double until = monotonic_seconds() + kEndLimit;
-  while (!live_members(*job).empty()) {
+  while (!live_members(*job).empty() || std::any_of(members.begin(), members.end(), member_alive)) {
     if (monotonic_seconds() > until)
       throw Problem(Error::kRequesterTimeout, "job " + job->name(), "it was told to end and has not",
                     "End it with `mig signal TARGET KILL`.");

@@ -67,8 +67,9 @@ std::string text_of(const char (&field)[N]) {
   return {field, strnlen(field, N)};
 }
 
-/// Waits until every process of a job that ends has ended.
-void await_end(const JobPtr& job);
+/// Waits until every process of a job that ends has ended, also those of `members`: a member gives its entry back before it has let go
+/// of its locks.
+void await_end(const JobPtr& job, const std::vector<Member>& members = {});
 
 /// Refuses a job that cannot take a signal now or must not get one: traced, under seccomp. One that has ended meanwhile is not refused.
 void check_answerable(const Member& member, const std::string& object);
